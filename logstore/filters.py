@@ -1,0 +1,124 @@
+"""What a reader asks for, turned into the parameters of the statements that read."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+from logstore import statements
+from logstore.database import Connection
+from logstore.errors import InvalidQuery
+from logstore.record import LEVELS, TIME_END_US, severity
+
+StateFilter = Literal["all", "open", "closed"]
+Order = Literal["last", "first", "count"]
+Matcher = Callable[..., bool]
+"""Says of one or more texts whether one of them is what is looked for."""
+
+_WILDCARDS: Final = frozenset("*?[")
+
+
+class Filter(NamedTuple):
+    """Which episodes: those that overlap [since_us, until_us) and whose content fits the rest."""
+
+    state: StateFilter = "all"
+    since_us: int = 0
+    until_us: int = TIME_END_US
+    severity: int = len(LEVELS) - 1
+    source_glob: str = "*"
+    matcher: Matcher | None = None
+    raw: bool = False
+
+    @classmethod
+    def chosen(
+        cls,
+        *,
+        state: StateFilter = "all",
+        since_us: int | None = None,
+        until_us: int | None = None,
+        level: str | int | None = None,
+        source: str | None = None,
+        matcher: Matcher | None = None,
+        raw: bool = False,
+    ) -> "Filter":
+        """Return a filter; None means no restriction. Raises InvalidQuery."""
+        if state not in get_args(StateFilter):
+            raise InvalidQuery(f"state is one of {', '.join(get_args(StateFilter))}, not {state!r}")
+        for name, time_us in (("since_us", since_us), ("until_us", until_us)):
+            if time_us is not None and type(time_us) is not int:
+                raise InvalidQuery(f"{name} is whole microseconds since the epoch, not {time_us!r}")
+        return cls(
+            state,
+            0 if since_us is None else max(since_us, 0),
+            TIME_END_US if until_us is None else min(until_us, TIME_END_US),
+            len(LEVELS) - 1 if level is None else severity(level),
+            "*" if source is None else _source_glob(source),
+            matcher,
+            raw,
+        )
+
+    @property
+    def every_content(self) -> bool:
+        """Whether no content is left out, so that none needs to be looked at."""
+        return self.severity == len(LEVELS) - 1 and self.source_glob == "*" and self.matcher is None
+
+    def bindings(self) -> dict[str, Any]:
+        """Return the named parameters that every statement with a filter takes."""
+        return {
+            "state": self.state,
+            "since_us": self.since_us,
+            "until_us": self.until_us,
+            "every_content": self.every_content,
+            "severity": self.severity,
+            "source_glob": self.source_glob,
+            "raw": self.raw and self.matcher is not None,
+        }
+
+    def install(self, connection: Connection) -> None:
+        """Give a connection the function `matches(text, ...)` that the statements call."""
+        connection.define("matches", self.matcher or (lambda *_texts: True))
+
+
+def episodes_statement(order: Order, *, newest_first: bool) -> str:
+    """Return the statement that reads episodes in an order. Raises InvalidQuery."""
+    if order not in get_args(Order):
+        raise InvalidQuery(f"order is one of {', '.join(get_args(Order))}, not {order!r}")
+    if order == "last":
+        return statements.EPISODES_NEWEST if newest_first else statements.EPISODES_OLDEST
+    return statements.EPISODES_SORTED
+
+
+def substring(pattern: str, *, invert: bool = False) -> Matcher:
+    """Return a matcher for a substring; a pattern all in lower case matches any case."""
+    if pattern == pattern.lower():
+        return _any(lambda text: pattern in text.lower(), invert=invert)
+    return _any(lambda text: pattern in text, invert=invert)
+
+
+def regex(pattern: str, *, invert: bool = False) -> Matcher:
+    """Return a matcher for a regular expression of Python's `re`. Raises InvalidQuery.
+
+    A pattern without an upper-case letter matches any case.
+    """
+    try:
+        search = re.compile(pattern, 0 if _has_upper(pattern) else re.IGNORECASE).search
+    except (re.error, RecursionError, OverflowError) as error:
+        raise InvalidQuery(f"the regular expression {pattern!r} does not compile: {error}") from error
+    return _any(lambda text: search(text) is not None, invert=invert)
+
+
+def _any(found: Callable[[str], bool], *, invert: bool) -> Matcher:
+    def matches(*texts: str) -> bool:
+        return any(map(found, texts)) is not invert
+
+    return matches
+
+
+def _has_upper(pattern: str) -> bool:
+    return any(letter.isupper() for letter in re.sub(r"\\.", "", pattern))  # \W and \S are no letters
+
+
+def _source_glob(source: str) -> str:
+    """Return a GLOB for '/' || source || '/': a plain word matches one of the parts between slashes."""
+    if _WILDCARDS.isdisjoint(source) and "/" not in source:
+        return f"*/{source}/*"
+    return f"/{source}/"

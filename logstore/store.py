@@ -1,0 +1,327 @@
+"""`LogStore`: a deep module with a small face. Each method runs a few statements of sql/."""
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from logstore import statements
+from logstore.batch import Batch, IdentityCache, gather
+from logstore.checkpoint import Checkpoint
+from logstore.database import (
+    VERSION,
+    Connection,
+    Durability,
+    check_version,
+    file_version,
+    make_durable,
+    open_reader,
+    open_writer,
+)
+from logstore.errors import InputUnreadable, InvalidRecord, InvalidSetting, ReadOnly, StoreClosed
+from logstore.filters import Filter, Order, StateFilter, episodes_statement, substring
+from logstore.intake import Taken, take
+from logstore.record import Episode, Record
+from logstore.settings import Settings
+from logstore.sweep import STEP_ROWS, SweepPass
+from logstore.upgrade import upgrade_file
+from logstore.writer import BackgroundWriter
+
+
+_EPISODE_FIELDS: Final = (
+    *("id", "state", "source", "level", "level_name", "message", "first_us", "last_us", "count"),
+    *("gap_min_ms", "gap_max_ms", "first_text", "last_text", "reason", "content_id", "continues"),
+)
+
+
+class LogStore:
+    """A persistent log store in one SQLite file: a repeat merges, a quiet log moves into the archive.
+
+    `window`, `max_span` (seconds) and `max_open` are for creating; in an existing file the stored
+    values win, with a warning. `durability="full"` syncs each commit, `"normal"` may lose the last
+    commits in a power cut (never in a crash of the program). `clock_us` gives microseconds since the
+    epoch. Threads may share an object, several objects and processes may share a file.
+
+    Raises a LogStoreError that names the file and the way out.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        window: float | None = None,
+        max_span: float | None = None,
+        max_open: int | None = None,
+        masks: str | None = None,
+        redact: str | None = None,
+        group: str | None = None,
+        durability: Durability = "full",
+        busy_timeout: float = 30.0,
+        auto_sweep: bool = True,
+        readonly: bool = False,
+        upgrade: bool = False,
+        clock_us: Callable[[], int] | None = None,
+        vfs: str | None = None,
+    ) -> None:
+        self.path = Path(os.path.realpath(path))
+        self._clock_us = clock_us or _wall_clock_us
+        self._auto_sweep = auto_sweep
+        self._busy_timeout = busy_timeout
+        self._readonly = readonly
+        self._vfs = vfs
+        self._lock = threading.RLock()
+        self._identities = IdentityCache()
+        _check_options(masks, redact, durability)
+        chosen = Settings.chosen(window, max_span, max_open)
+        if readonly:
+            self._connection: Connection | None = open_reader(self.path, busy_timeout=busy_timeout, vfs=vfs)
+        else:
+            self._connection = open_writer(
+                self.path, durability=durability, busy_timeout=busy_timeout, vfs=vfs, group=group
+            )
+        try:
+            if not readonly:
+                self._create_or_check(chosen, upgrade=upgrade)
+            self._warn_of_ignored(chosen, window=window, max_span=max_span, max_open=max_open)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store; closing twice is harmless."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def log(
+        self,
+        message: str,
+        *,
+        level: str | int = "info",
+        source: str = "",
+        timestamp_us: int | None = None,
+        attributes: Any = None,
+    ) -> int:
+        """Store one record, durable on return. Returns its run's count so far: 1 = a first copy."""
+        batch = gather((Record(message, level, source, timestamp_us, attributes),), self._identities)
+        self._take(batch)
+        (group,) = batch.groups.values()
+        assert group.current is not None
+        return group.current.run_count
+
+    def log_many(self, records: Iterable[Record], *, token: tuple[str, int] | None = None) -> int:
+        """Store records in one transaction: all or nothing. Returns how many were taken.
+
+        `token` is (writer, sequence), sequences rising from 1: a batch whose token, or a later one of
+        its writer, was taken before changes nothing and returns 0, so it may be sent again safely.
+        """
+        batch = gather(records, self._identities)
+        return self._take(batch, before=None if token is None else _token_check(token)).records
+
+    def log_input(self, records: Iterable[Record], checkpoint: Checkpoint, *, after: Checkpoint | None) -> Taken:
+        """Store records of an input file together with how far it was read.
+
+        `after` is the checkpoint that these records follow on, None at the beginning. Raises
+        InputUnreadable, and stores nothing, if the file was read further by someone else meanwhile.
+        """
+
+        def advance(connection: Connection) -> bool:
+            expected = None if after is None else after.offset
+            if connection.changed(statements.SAVE_CHECKPOINT, (*checkpoint, expected)) == 1:
+                return True
+            raise InputUnreadable(
+                f"{checkpoint.path}: another process is reading this file into {self.path}; let it finish"
+            )
+
+        return self._take(gather(records, self._identities), before=advance)
+
+    def take(self, records: Iterable[Record]) -> Taken:
+        """Store records in one transaction, as `log_many`, and tell what was new."""
+        return self._take(gather(records, self._identities))
+
+    def sweep(self, *, now_us: int | None = None) -> int:
+        """Move every episode that is due into the archive. Returns how many moved.
+
+        Works in small transactions. `now_us` stands in for both the clock of receipt and of the sweep.
+        """
+        moved, sweep = 0, SweepPass(self.settings.window_ms)
+        while not sweep.done:
+            with self._lock, self._writing().transaction():
+                at_us = self._clock_us() if now_us is None else now_us
+                moved += sweep.step(self._writing(), at_us, STEP_ROWS)
+        return moved
+
+    def episodes(
+        self,
+        *,
+        state: StateFilter = "all",
+        since_us: int | None = None,
+        until_us: int | None = None,
+        level: str | int | None = None,
+        source: str | None = None,
+        pattern: str | None = None,
+        order: Order = "last",
+        newest_first: bool | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Episode]:
+        """Return the episodes that overlap [since_us, until_us), as they are now.
+
+        `level` means that severity and worse, `source` is a GLOB of the whole source (a plain word also
+        matches one of its `/` parts), `pattern` a substring of the message (all lower case: in any case).
+        `limit` keeps the first of the order. One snapshot on a connection of its own: it neither sees
+        later writes nor blocks them.
+        """
+        chosen = Filter.chosen(
+            state=state,
+            since_us=since_us,
+            until_us=until_us,
+            level=level,
+            source=source,
+            matcher=None if pattern is None else substring(pattern),
+        )
+        newest = (state == "open" and order == "last") if newest_first is None else newest_first
+        options = {"order": order, "newest_first": newest, "limit": -1 if limit is None else limit}
+        statement = episodes_statement(order, newest_first=newest)
+        reader = self.reader()
+        try:
+            chosen.install(reader)
+            rows = reader.stream(statement, chosen.bindings() | options)
+        except BaseException:
+            reader.close()
+            raise
+        return _episodes(reader, rows)
+
+    def background(self, **options: Any) -> BackgroundWriter:
+        """Return a writer whose `log()` never blocks; see BackgroundWriter for its options."""
+        self._writing()
+        return BackgroundWriter(lambda records, token: self.log_many(records, token=token), clock_us=self._clock_us, **options)
+
+    def last_sequence(self, writer: str) -> int | None:
+        """Return the highest sequence taken of a writer, None if it never sent a token."""
+        with self._lock:
+            row = self._open().row(statements.LAST_SEQUENCE, (writer,))
+        return None if row is None else row[0]
+
+    def checkpoint(self, device: int, inode: int) -> Checkpoint | None:
+        """Return how far an input file was read, None if it never was."""
+        with self._lock:
+            row = self._open().row(statements.FIND_CHECKPOINT, (device, inode))
+        return None if row is None else Checkpoint(device, inode, *row)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings stored in the file."""
+        with self._lock:
+            return Settings(*self._open().rows(statements.READ_SETTINGS)[0])
+
+    def configure(self, settings: Settings) -> None:
+        """Change the settings stored in the file. Raises InvalidSetting."""
+        settings.checked()
+        with self._lock, self._writing().transaction():
+            self._writing().rows(statements.SAVE_SETTINGS, settings)
+
+    def reader(self) -> Connection:
+        """Return a read-only connection of its own to the same file; the caller closes it."""
+        self._open()
+        return open_reader(self.path, busy_timeout=self._busy_timeout, vfs=self._vfs)
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def _create_or_check(self, chosen: Settings, *, upgrade: bool) -> None:
+        connection = self._writing()
+        if file_version(connection) == 0:
+            with connection.transaction():
+                if file_version(connection) == 0:  # nobody else was quicker
+                    connection.rows(statements.SCHEMA)
+                    identity = (str(uuid.uuid4()), socket.gethostname(), self._clock_us())
+                    names = ("store_id", "host", "created_us", *chosen._fields)
+                    connection.rows(
+                        statements.BEGIN_STORE, dict(zip(names, (*identity, *chosen), strict=True))
+                    )
+            make_durable(self.path)
+        if upgrade and file_version(connection) < VERSION:
+            upgrade_file(connection)
+        check_version(connection)
+
+    def _warn_of_ignored(self, chosen: Settings, **given: Any) -> None:
+        stored = self.settings
+        for name, value in given.items():
+            field = "max_open" if name == "max_open" else f"{name}_ms"
+            if value is not None and getattr(stored, field) != getattr(chosen, field):
+                warnings.warn(
+                    f"{self.path}: {name}={value:g} is ignored, the file keeps {field} = {getattr(stored, field)}; "
+                    f"change it with `logstore config set {name}`",
+                    stacklevel=3,
+                )
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise StoreClosed(f"{self.path}: this store was closed; open it again")
+        return self._connection
+
+    def _writing(self) -> Connection:
+        if self._readonly:
+            raise ReadOnly(f"{self.path}: opened with readonly=True; open it without to write")
+        return self._open()
+
+    def _take(self, batch: Batch, *, before: Callable[[Connection], bool] | None = None) -> Taken:
+        """Store a batch in one transaction, unless `before` says in it that there is nothing to do."""
+        with self._lock:
+            connection = self._writing()
+            with connection.transaction():
+                if before is not None and not before(connection):
+                    return Taken(0, 0, 0)
+                return take(connection, batch, self._clock_us(), auto_sweep=self._auto_sweep)
+
+
+def _token_check(token: tuple[str, int]) -> Callable[[Connection], bool]:
+    writer, sequence = token
+    if not isinstance(writer, str) or not writer or type(sequence) is not int or not 0 < sequence < 1 << 63:
+        raise InvalidRecord(f"a token is (writer, sequence) with sequences from 1, not {token!r}")
+    return lambda connection: connection.changed(statements.ACCEPT_TOKEN, token) == 1
+
+
+def _check_options(masks: str | None, redact: str | None, durability: str) -> None:
+    for name, value in (("masks", masks), ("redact", redact)):
+        if value not in (None, "none"):
+            raise InvalidSetting(f"no {name} set is named {value!r} in this version; use none")
+    if durability not in ("full", "normal"):
+        raise InvalidSetting(f"durability is 'full' or 'normal', not {durability!r}")
+
+
+def _wall_clock_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _episodes(reader: Connection, rows: Iterator[tuple[Any, ...]]) -> Iterator[Episode]:
+    try:
+        for row in rows:
+            yield _episode(row)
+    finally:
+        reader.close()
+
+
+def _episode(row: tuple[Any, ...]) -> Episode:
+    *fields, first_attributes, last_attributes = row
+    named = dict(zip(_EPISODE_FIELDS, fields, strict=True))
+    return Episode(**named, first_attributes=_object(first_attributes), last_attributes=_object(last_attributes))
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,190 @@
+"""Group commit in the background: `log()` returns at once, a thread stores what has gathered."""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from logstore.errors import InvalidRecord, LogStoreError, StoreClosed
+from logstore.record import LEVELS, Record, severity
+
+StoreBatch = Callable[[list[Record], tuple[str, int]], int]
+"""Stores a batch under a token; a batch sent again under its token changes nothing."""
+
+WhenFull = Literal["drop", "block"]
+
+_URGENT: Final = LEVELS.index("error")
+_MAX_BATCH: Final = 10_000
+_RETRY_S: Final = (0.05, 1.0)
+
+
+class BackgroundWriter:
+    """Takes records without waiting and stores them in batches, each exactly once.
+
+    At most `max_pending` records wait; when they do, a further one is dropped and counted
+    (`when_full="drop"`) or waits for room (`"block"`). Records gather for `linger` seconds before
+    they are stored; a record of error and worse is stored at once. Dropped records are reported in
+    the store by a record of their own. A crash costs what was not yet flushed.
+    """
+
+    def __init__(
+        self,
+        store_batch: StoreBatch,
+        *,
+        clock_us: Callable[[], int],
+        max_pending: int = 100_000,
+        when_full: WhenFull = "drop",
+        linger: float = 0.2,
+    ) -> None:
+        self._store_batch = store_batch
+        self._clock_us = clock_us
+        self._max_pending = max_pending
+        self._when_full = when_full
+        self._linger = linger
+        self._writer = str(uuid.uuid4())
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._pending: list[Record] = []
+        self._in_flight = 0
+        self._urgent = self._closed = False
+        self._dropped = self._reported = 0
+        self._error: LogStoreError | None = None
+        self._thread = threading.Thread(target=self._run, name="logstore-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """How many records were not taken, for want of room or because they were invalid."""
+        with self._changed:
+            return self._dropped
+
+    def log(
+        self,
+        message: str,
+        *,
+        level: str | int = "info",
+        source: str = "",
+        timestamp_us: int | None = None,
+        attributes: Any = None,
+    ) -> bool:
+        """Take one record, dated now if it has no timestamp. Returns False if it was dropped.
+
+        Raises InvalidRecord for an unknown level, StoreClosed after `close()` or in a forked child.
+        """
+        urgent = severity(level) <= _URGENT
+        if timestamp_us is None:
+            timestamp_us = self._clock_us()
+        with self._changed:
+            self._check_usable()
+            if len(self._pending) + self._in_flight >= self._max_pending and not self._wait_for_room():
+                self._dropped += 1
+                return False
+            self._pending.append(Record(message, level, source, timestamp_us, attributes))
+            if urgent or len(self._pending) == 1:
+                self._urgent = self._urgent or urgent
+                self._changed.notify_all()
+        return True
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until everything taken so far is durable.
+
+        Raises the store's error if that fails within `timeout` seconds (None: wait for the store).
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            while self._pending or self._in_flight:
+                self._urgent = True
+                self._changed.notify_all()
+                left = None if deadline is None else deadline - time.monotonic()
+                if not self._thread.is_alive() or (left is not None and left <= 0):
+                    raise self._error or LogStoreError("records are still waiting to be stored; flush again")
+                self._changed.wait(0.5 if left is None else min(left, 0.5))
+
+    def close(self, timeout: float = 30.0) -> None:
+        """Store what is waiting and stop; closing twice is harmless. Raises as `flush` does."""
+        try:
+            if not self._closed and os.getpid() == self._pid:
+                self.flush(timeout)
+        finally:
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+            if os.getpid() == self._pid:
+                self._thread.join(timeout)
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreClosed("this background writer belongs to the parent of a fork; make one in the child")
+        if self._closed:
+            raise StoreClosed("this background writer was closed; make another one")
+
+    def _wait_for_room(self) -> bool:
+        if self._when_full == "drop":
+            return False
+        while len(self._pending) + self._in_flight >= self._max_pending:
+            self._urgent = True
+            self._changed.notify_all()
+            self._changed.wait()
+            self._check_usable()
+        return True
+
+    def _run(self) -> None:
+        sequence = 0
+        while batch := self._next_batch():
+            sequence = self._store(batch, sequence)
+            with self._changed:
+                self._in_flight = 0
+                self._changed.notify_all()
+
+    def _next_batch(self) -> list[Record]:
+        """Wait for records, let some gather, and take them; an empty batch means the end."""
+        with self._changed:
+            while not self._pending and not self._closed:
+                self._changed.wait()
+            deadline = time.monotonic() + self._linger
+            while not (self._urgent or self._closed or len(self._pending) >= _MAX_BATCH):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            batch, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
+            self._in_flight = len(batch)
+            self._urgent = bool(self._pending) and self._urgent
+            lost = self._dropped - self._reported
+            self._reported = self._dropped
+        if lost:
+            text = f"{lost} records were dropped: more than {self._max_pending} were waiting to be stored"
+            batch.append(Record(text, "warning", "logstore", self._clock_us()))
+        return batch
+
+    def _store(self, batch: list[Record], sequence: int) -> int:
+        """Store a batch, again and again until the store takes it. Returns the last sequence used."""
+        pause = _RETRY_S[0]
+        while True:
+            try:
+                self._store_batch(batch, (self._writer, sequence + 1))
+            except InvalidRecord:
+                return self._store_valid(batch, sequence)
+            except LogStoreError as error:
+                with self._changed:
+                    self._error = error
+                    if self._closed:
+                        self._dropped += len(batch)
+                        return sequence
+                    self._changed.wait(pause)
+                pause = min(pause * 2, _RETRY_S[1])
+            else:
+                self._error = None
+                return sequence + 1
+
+    def _store_valid(self, batch: list[Record], sequence: int) -> int:
+        """Store the records of a batch one by one, leaving out those that cannot be kept."""
+        if len(batch) == 1:
+            with self._changed:
+                self._dropped += 1
+            return sequence
+        for record in batch:
+            sequence = self._store([record], sequence)
+        return sequence

@@ -1,0 +1,3 @@
+-- How far one input file was read.
+-- :device  :inode
+SELECT head_bytes, head_hash, offset, path, context FROM checkpoint WHERE device = :device AND inode = :inode;

@@ -1,0 +1,3 @@
+-- Change the settings; the schema refuses what makes no sense, and a trigger raises the generation.
+-- :window_ms  :max_span_ms  :max_open
+UPDATE settings SET window_ms = :window_ms, max_span_ms = :max_span_ms, max_open = :max_open;

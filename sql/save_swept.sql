@@ -1,0 +1,3 @@
+-- Remember when a sweep last looked at everything that was due.
+-- :swept_us
+UPDATE store SET swept_us = :swept_us;
