@@ -1,76 +1,107 @@
 """A batch on its way to the store: records grouped by content, before any lock is taken."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 from logstore.errors import InvalidRecord
-from logstore.fold import Attributes, Json, Occurrence, Span
+from logstore.fold import Span
 from logstore.identity import Content, identify
 from logstore.record import TIME_END_US, Record
+
+_KEY: Final = itemgetter(2, 1, 0)  # source, level, message
+_TIME: Final = itemgetter(3)
+
+
+Texts = tuple[str | None, str | None, str | None, str | None]
+"""First and last raw text (None: the message itself), first and last attributes as JSON."""
+
+NO_TEXTS: Final[Texts] = (None, None, None, None)
 
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """The records of one content in one batch, in their order, and what the queue holds of it."""
+    """The records of one content in one batch, by their places in it, and what the queue holds of it."""
 
     content: Content
-    occurrences: list[Occurrence]
+    orders: list[int]
     content_id: int | None = None
     current: Span | None = None
+    stored: Texts = NO_TEXTS
 
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """Records by content hash; `undated` if one of them takes the time of receipt."""
+    """Records in their order, their times, and their places by content hash."""
 
+    records: Sequence[Record]
+    times_us: list[Any]
     groups: dict[bytes, Group]
-    size: int
-    undated: bool
 
     def date(self, received_us: int) -> None:
         """Give the records without a timestamp the time of receipt."""
-        if self.undated:
-            for group in self.groups.values():
-                group.occurrences = [
-                    (received_us, order, text, attributes) if at_us is None else (at_us, order, text, attributes)
-                    for at_us, order, text, attributes in group.occurrences
-                ]
-            self.undated = False
+        if None in self.times_us:
+            self.times_us = [received_us if at_us is None else at_us for at_us in self.times_us]
+
+    def texts(self, span: Span, stored: Texts) -> Texts:
+        """Return what an episode keeps in full: of this batch's records, or what was stored before."""
+        first, last = span.first_order, span.last_order
+        first_attributes = stored[2] if first < 0 else as_json(self.records[first].attributes)
+        last_attributes = stored[3] if last < 0 else as_json(self.records[last].attributes)
+        if first_attributes is None and last_attributes is None:
+            return NO_TEXTS
+        return (None, None, first_attributes, last_attributes)
 
 
 def gather(records: Iterable[Record], identities: "IdentityCache") -> Batch:
     """Check records and group them by content.
 
-    Raises InvalidRecord, naming the record by its position, for one that cannot be kept.
+    Raises InvalidRecord, naming the record by its place, for one that cannot be kept.
     """
-    by_key: dict[tuple[str, str | int, str], list[Any]] = {}
-    undated = False
-    order = -1
+    kept = records if isinstance(records, list | tuple) else list(records)
+    _check_types(kept)
+    times_us = _checked_times(kept)
+    by_key: defaultdict[tuple[str, str | int, str], list[int]] = defaultdict(list)
+    order = 0
     try:
-        for order, (message, level, source, at_us, attributes) in enumerate(records):
-            if at_us is None:
-                undated = True
-            elif type(at_us) is not int or not 0 <= at_us < TIME_END_US:
-                raise InvalidRecord(f"timestamp_us is whole microseconds from 1970 to 9999, not {at_us!r}")
-            occurrence = (at_us, order, None, attributes)
-            try:
-                by_key[source, level, message].append(occurrence)
-            except KeyError:
-                by_key[source, level, message] = [occurrence]
+        for order, key in enumerate(map(_KEY, kept)):
+            by_key[key].append(order)
         groups: dict[bytes, Group] = {}
-        for key, occurrences in by_key.items():
-            order = occurrences[0][1]
+        for key, orders in by_key.items():
+            order = orders[0]
             content = identities.of(*key)
-            group = groups.get(content.hash)
-            if group is None:
-                groups[content.hash] = Group(content, occurrences)
-            else:  # the same level under two names
-                group.occurrences = sorted(group.occurrences + occurrences, key=_order)
-    except (InvalidRecord, TypeError, ValueError) as error:
-        raise InvalidRecord(f"record {order + 1} of the batch: {error}; nothing of the batch was stored") from error
-    return Batch(groups, order + 1 if not by_key else sum(map(len, by_key.values())), undated)
+            group = groups.setdefault(content.hash, Group(content, orders))
+            if group.orders is not orders:  # one level under two names
+                group.orders = sorted(group.orders + orders)
+    except (InvalidRecord, TypeError) as error:
+        raise _invalid(order, error) from error
+    return Batch(kept, times_us, groups)
+
+
+def _check_types(records: Sequence[Record]) -> None:
+    if set(map(type, records)) - {Record}:
+        for order, record in enumerate(records):
+            if not isinstance(record, Record):
+                raise _invalid(order, TypeError(f"a Record is needed, not {type(record).__name__}"))
+
+
+def _checked_times(records: Sequence[Record]) -> list[int | None]:
+    times_us = list(map(_TIME, records))
+    given = times_us if None not in times_us else [at_us for at_us in times_us if at_us is not None]
+    whole = not set(map(type, given)) - {int}
+    if given and not (whole and min(given) >= 0 and max(given) < TIME_END_US):
+        for order, at_us in enumerate(times_us):
+            if at_us is not None and not (type(at_us) is int and 0 <= at_us < TIME_END_US):
+                wrong = ValueError(f"timestamp_us is whole microseconds from 1970 to 9999, not {at_us!r}")
+                raise _invalid(order, wrong)
+    return times_us
+
+
+def _invalid(order: int, error: Exception) -> InvalidRecord:
+    return InvalidRecord(f"record {order + 1}: {error}; nothing was stored")
 
 
 class IdentityCache:
@@ -94,21 +125,21 @@ class IdentityCache:
         return content
 
 
-def as_json(attributes: Attributes) -> str | None:
+def as_json(attributes: object) -> str | None:
     """Return attributes as JSON text. Raises InvalidRecord for what is no JSON object."""
-    if attributes is None or isinstance(attributes, Json):
-        return attributes
+    if attributes is None:
+        return None
     if not isinstance(attributes, Mapping):
-        raise InvalidRecord(f"attributes are a JSON object, not {type(attributes).__name__}")
+        raise InvalidRecord(f"attributes are a JSON object, not {type(attributes).__name__}; nothing was stored")
     try:
-        text = json.dumps(dict(attributes), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _dumped(attributes, ensure_ascii=False)
         text.encode()
-    except UnicodeEncodeError:  # lone surrogates: JSON can carry them as \\udcff
-        return json.dumps(dict(attributes), allow_nan=False, separators=(",", ":"))
+    except UnicodeEncodeError:  # lone surrogates, which JSON can write out
+        return _dumped(attributes, ensure_ascii=True)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRecord(f"attributes are a JSON object: {error}") from error
+        raise InvalidRecord(f"attributes are a JSON object: {error}; nothing was stored") from error
     return text
 
 
-def _order(occurrence: Occurrence) -> int:
-    return occurrence[1]
+def _dumped(attributes: Mapping[Any, Any], *, ensure_ascii: bool) -> str:
+    return json.dumps(dict(attributes), ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))

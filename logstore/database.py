@@ -311,6 +311,7 @@ def _configure_writer(connection: Connection, durability: Durability) -> None:
         raise StoreUnavailable(f"{connection.path}: no write-ahead log is possible here; use a local filesystem")
     connection.rows(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
     connection.rows(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+    connection.rows("PRAGMA cache_size = -32000")
     connection.rows("PRAGMA fullfsync = ON")  # macOS: a plain fsync does not reach the platter
     connection.rows("PRAGMA checkpoint_fullfsync = ON")
 

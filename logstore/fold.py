@@ -1,39 +1,27 @@
-"""The rule of folding, stated once: an open episode and records in, merged and closed episodes out.
+"""The rule of folding, stated once: an open episode and times in, merged and closed episodes out.
 
-Pure: no clock, no SQL, no ids. Every path that stores a record goes through `fold`.
+Pure: no clock, no SQL, no ids, no text. Every path that stores a record goes through `fold`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from logstore.record import Reason
 
-
-
-class Json(str):
-    """A JSON object as text, the way the store keeps it."""
-
-    __slots__ = ()
-
-
-Attributes = Mapping[str, Any] | Json | None
-"""A JSON object, as the caller gave it or as the store keeps it."""
+STORED: Final = -1
+"""Stands for a record that was stored before this batch."""
 
 _UNLIMITED_MS: Final = 1 << 62
-
-
-Occurrence = tuple[int, int, str | None, Attributes]
-"""One record of a known content: its time, its place in the batch, its raw text where that differs
-from the content's message (else None), its attributes. A plain tuple: there are millions of them."""
 
 
 @dataclass(slots=True, eq=False)
 class Span:
     """An episode while it can still change. `id` is 0 until the store gives one.
 
-    `continued` is the episode of the same run that this one goes on from, when it was closed just now.
-    `opened_order` and `closed_order` say at which record of the batch that happened.
+    `first_order` and `last_order` say which record of the batch is at `first_us` and `last_us`, STORED
+    if neither text changed; `opened_order` and `closed_order` say at which record that happened.
+    `continued` is the part of the same run that this one goes on from, if it was closed just now.
     """
 
     first_us: int
@@ -41,17 +29,15 @@ class Span:
     count: int
     gap_min_ms: int | None
     gap_max_ms: int | None
-    first_text: str | None
-    last_text: str | None
-    first_attributes: Attributes
-    last_attributes: Attributes
     prior_count: int = 0
     id: int = 0
     run_id: int = 0
     continues: int | None = None
+    first_order: int = STORED
+    last_order: int = STORED
+    opened_order: int = STORED
+    closed_order: int = STORED
     continued: "Span | None" = None
-    opened_order: int = -1
-    closed_order: int = -1
     reason: Reason | None = None
 
     @property
@@ -61,82 +47,66 @@ class Span:
 
 
 def fold(
-    current: Span | None, occurrences: Iterable[Occurrence], window_ms: int, max_span_ms: int
-) -> tuple[list[Span], Span | None]:
-    """Merge occurrences, one after the other, into the open episode of their content.
+    current: Span | None, orders: Iterable[int], times_us: Sequence[int], window_ms: int, max_span_ms: int
+) -> tuple[list[Span], Span]:
+    """Merge records, one after the other, into the open episode of their content.
 
+    `orders` are the places of this content's records in the batch, `times_us` the times of all of it.
     Returns the episodes that were closed on the way, in that order, and the one that is open now.
     Times are compared in whole milliseconds, floored: a gap of exactly `window_ms` merges, and so does
-    a span of exactly `max_span_ms` (0 = no limit).
+    a span of exactly `max_span_ms` (0 = no limit). Raises ValueError for nothing at all.
     """
     limit_ms = max_span_ms or _UNLIMITED_MS
     closed: list[Span] = []
-    for occurrence in occurrences:
+    for order in orders:
+        at_us = times_us[order]
         if current is None:
-            current = _opened(occurrence)
+            current = _opened(at_us, order)
             continue
-        at_us = occurrence[0]
-        first_us, last_us = current.first_us, current.last_us
-        if at_us > last_us:
-            gap_ms = at_us // 1000 - last_us // 1000
-            span_ms = at_us // 1000 - first_us // 1000
-        elif at_us < first_us:
-            gap_ms = first_us // 1000 - at_us // 1000
-            span_ms = last_us // 1000 - at_us // 1000
+        if at_us > current.last_us:
+            gap_ms = at_us // 1000 - current.last_us // 1000
+            span_ms = at_us // 1000 - current.first_us // 1000
+        elif at_us < current.first_us:
+            gap_ms = current.first_us // 1000 - at_us // 1000
+            span_ms = current.last_us // 1000 - at_us // 1000
+        elif at_us in (current.first_us, current.last_us):
+            gap_ms = span_ms = 0
         else:
-            _merge_inside(current, occurrence)
+            current.count += 1
             continue
         if gap_ms > window_ms:
-            closed.append(_closed(current, "gap", occurrence))
-            current = _opened(occurrence)
+            closed.append(_closed(current, "gap", order))
+            current = _opened(at_us, order)
         elif span_ms > limit_ms:
-            closed.append(_closed(current, "span", occurrence))
-            current = _continued(current, occurrence)
+            closed.append(_closed(current, "span", order))
+            current = _continued(current, at_us, order)
         else:
-            _merge_outside(current, occurrence, gap_ms)
+            current.count += 1
+            if current.gap_min_ms is None or gap_ms < current.gap_min_ms:
+                current.gap_min_ms = gap_ms
+            if current.gap_max_ms is None or gap_ms > current.gap_max_ms:
+                current.gap_max_ms = gap_ms
+            if at_us >= current.last_us:  # on a tie the later arrival is last
+                current.last_us, current.last_order = at_us, order
+            elif at_us < current.first_us:
+                current.first_us, current.first_order = at_us, order
+    if current is None:
+        raise ValueError("nothing to fold")
     return closed, current
 
 
-def _opened(occurrence: Occurrence) -> Span:
-    at_us, order, text, attributes = occurrence
-    return Span(at_us, at_us, 1, None, None, text, text, attributes, attributes, opened_order=order)
+def _opened(at_us: int, order: int) -> Span:
+    return Span(at_us, at_us, 1, None, None, first_order=order, last_order=order, opened_order=order)
 
 
-def _continued(part: Span, occurrence: Occurrence) -> Span:
-    span = _opened(occurrence)
+def _continued(part: Span, at_us: int, order: int) -> Span:
+    span = _opened(at_us, order)
     span.continued = part
     span.prior_count = part.run_count
     return span
 
 
-def _closed(span: Span, reason: Reason, occurrence: Occurrence) -> Span:
+def _closed(span: Span, reason: Reason, order: int) -> Span:
     span.reason = reason
-    span.closed_order = occurrence[1]
+    span.closed_order = order
     return span
-
-
-def _merge_outside(span: Span, occurrence: Occurrence, gap_ms: int) -> None:
-    at_us, _, text, attributes = occurrence
-    span.count += 1
-    if at_us > span.last_us:
-        span.last_us, span.last_text, span.last_attributes = at_us, text, attributes
-    else:
-        span.first_us, span.first_text, span.first_attributes = at_us, text, attributes
-    _note_gap(span, gap_ms)
-
-
-def _merge_inside(span: Span, occurrence: Occurrence) -> None:
-    at_us, _, text, attributes = occurrence
-    span.count += 1
-    if at_us == span.last_us:  # on a tie the later arrival is last
-        span.last_text, span.last_attributes = text, attributes
-        _note_gap(span, 0)
-    elif at_us == span.first_us:
-        _note_gap(span, 0)
-
-
-def _note_gap(span: Span, gap_ms: int) -> None:
-    if span.gap_min_ms is None or gap_ms < span.gap_min_ms:
-        span.gap_min_ms = gap_ms
-    if span.gap_max_ms is None or gap_ms > span.gap_max_ms:
-        span.gap_max_ms = gap_ms

@@ -1,13 +1,16 @@
 """From a batch to the tables, inside one write transaction that the caller holds."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from logstore import statements
-from logstore.batch import Batch, Group, as_json
+from logstore.batch import NO_TEXTS, Batch, Group, Texts
 from logstore.database import Connection
-from logstore.fold import Json, Span, fold
+from logstore.fold import STORED, Span, fold
 from logstore.sweep import AUTO_ROWS, quiet_before_us, sweep_rows
+
+
+MAX_CACHED_TEXT: Final = 1_024
+"""Characters of raw text and attributes that an open episode may have to stay in memory."""
 
 
 class Taken(NamedTuple):
@@ -29,79 +32,145 @@ class State(NamedTuple):
     max_span_ms: int
     max_open: int
     last_receipt: int
+    data_version: int
 
 
-def take(connection: Connection, batch: Batch, received_us: int, *, auto_sweep: bool) -> Taken:
-    """Fold a batch into the queue, at one time of receipt, exactly as record by record."""
-    batch.date(received_us)
-    state = read_state(connection, received_us)
-    if auto_sweep and abs(received_us - state.swept_us) * 4 > state.window_ms * 1000:
-        sweep_rows(connection, received_us, state.window_ms, AUTO_ROWS)
-        state = read_state(connection, received_us)
-    groups = list(batch.groups.values())
-    _load(connection, groups)
-    opening = sum(group.current is None for group in groups)
-    put = _put if state.open_count + opening <= state.max_open else _put_one_by_one
-    contents, episodes = put(connection, groups, received_us, state)
-    return Taken(batch.size, contents, episodes)
+class Intake:
+    """Folds batches into the queue. One for each writing connection, used under its owner's lock."""
+
+    def __init__(self, connection: Connection, *, auto_sweep: bool) -> None:
+        self._connection = connection
+        self._auto_sweep = auto_sweep
+        self._queue = _QueueCache()
+
+    def take(self, batch: Batch, received_us: int) -> Taken:
+        """Store a batch at one time of receipt, exactly as record by record."""
+        batch.date(received_us)
+        state = self._state(received_us)
+        self._queue.check(state.data_version)
+        if self._auto_sweep and abs(received_us - state.swept_us) * 4 > state.window_ms * 1000:
+            self.forget()
+            sweep_rows(self._connection, received_us, state.window_ms, AUTO_ROWS)
+            state = self._state(received_us)
+        groups = list(batch.groups.values())
+        self._load(groups)
+        opening = sum(group.current is None for group in groups)
+        put = self._put if state.open_count + opening <= state.max_open else self._put_one_by_one
+        contents, episodes = put(batch, groups, received_us, state)
+        return Taken(len(batch.records), contents, episodes)
+
+    def forget(self) -> None:
+        """Forget what the queue holds: this connection rolled back, or moved rows out of it."""
+        self._queue.clear()
+
+    def _state(self, received_us: int) -> State:
+        return State(*self._connection.rows(statements.READ_STATE, (received_us,))[0])
+
+    def _load(self, groups: list[Group]) -> None:
+        """Fill in what the queue holds of each group's content."""
+        unknown = {}
+        for group in groups:
+            known = self._queue.get(group.content.hash)
+            if known is None:
+                unknown[group.content.hash] = group
+            else:
+                group.content_id, group.current, group.stored = known
+        if unknown:
+            for row in self._connection.each(statements.FIND_OPEN, [(key,) for key in unknown]):
+                group = unknown[row[0]]
+                group.content_id, group.current, group.stored = row[1], Span(*row[2:11]), row[11:]
+
+    def _put(self, batch: Batch, groups: list[Group], received_us: int, state: State) -> tuple[int, int]:
+        """Fold groups into the queue. Returns how many contents and episodes are new."""
+        closed: list[tuple[Span, Group]] = []
+        opened: list[Span] = []
+        entered = contents = 0
+        longest_us = state.longest_us
+        for group in groups:
+            ended, current = fold(
+                group.current, group.orders, batch.times_us, state.window_ms, state.max_span_ms
+            )
+            if ended or group.current is None:
+                contents += _know_content(self._connection, group)
+                closed += [(span, group) for span in ended]
+                opened += [span for span in (*ended, current) if span.id == 0]
+                entered += 1
+            longest_us = max(longest_us, current.last_us - current.first_us)
+            group.current = current
+        next_id = _number(opened, state.next_id)
+        self._close(batch, closed)
+        self._queue_up(batch, groups, received_us, state.last_receipt + 1)
+        longest_us = max([longest_us, *(span.last_us - span.first_us for span, _ in closed)])
+        if opened or longest_us > state.longest_us:
+            self._save_state(state, next_id, entered, longest_us)
+        return contents, len(opened)
+
+    def _close(self, batch: Batch, closed: list[tuple[Span, Group]]) -> None:
+        if closed:
+            closed.sort(key=lambda pair: pair[0].closed_order)
+            self._connection.each(
+                statements.CLOSE_EPISODE, [_closed_row(batch, *pair) for pair in closed]
+            )
+
+    def _queue_up(self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int) -> None:
+        rows = []
+        for group in groups:
+            span = group.current
+            assert span is not None
+            texts = batch.texts(span, group.stored)
+            rows.append(_open_row(group, span, texts, received_us, first_receipt + group.orders[-1]))
+            self._queue.put(group, span, texts)
+        self._connection.each(statements.PUT_OPEN, rows)
+
+    def _save_state(self, state: State, next_id: int, entered: int, longest_us: int) -> None:
+        if longest_us > state.longest_us:  # grow it by doubling, so that it is seldom written
+            longest_us = 1 << longest_us.bit_length()
+        self._connection.rows(statements.SAVE_STATE, (next_id, entered, longest_us))
+
+    def _put_one_by_one(
+        self, batch: Batch, groups: list[Group], received_us: int, state: State
+    ) -> tuple[int, int]:
+        """Store record by record: with a full queue, each first copy sends another episode away."""
+        contents = episodes = 0
+        for order, group in sorted(((order, group) for group in groups for order in group.orders), key=_first):
+            one = Group(group.content, [order])
+            self._load([one])
+            if one.current is None:
+                self.forget()
+                _make_room(self._connection, received_us, state)
+            added = self._put(batch, [one], received_us, state)
+            contents, episodes = contents + added[0], episodes + added[1]
+            group.current = one.current
+            state = self._state(received_us)._replace(last_receipt=state.last_receipt)
+        return contents, episodes
 
 
-def read_state(connection: Connection, received_us: int) -> State:
-    """Return what every write has to know first."""
-    return State(*connection.rows(statements.READ_STATE, (received_us,))[0])
+class _QueueCache:
+    """Open episodes as this connection last wrote them: true as long as nobody else has written since."""
 
+    def __init__(self, entries: int = 16_384) -> None:
+        self._entries = entries
+        self._known: dict[bytes, tuple[int | None, Span | None, Texts]] = {}
+        self._data_version = -1
+        self.get = self._known.get
+        self.clear = self._known.clear
 
-def _load(connection: Connection, groups: list[Group]) -> None:
-    by_hash = {group.content.hash: group for group in groups}
-    for row in connection.each(statements.FIND_OPEN, [(key,) for key in by_hash]):
-        group = by_hash[row[0]]
-        group.content_id, group.current = row[1], _span(row)
+    def check(self, data_version: int) -> None:
+        """Forget everything if another connection wrote (`PRAGMA data_version` says so)."""
+        if data_version != self._data_version:
+            self.clear()
+            self._data_version = data_version
 
-
-def _put(connection: Connection, groups: list[Group], received_us: int, state: State) -> tuple[int, int]:
-    """Fold groups into the queue. Returns how many contents and episodes are new."""
-    closed: list[tuple[Span, Group]] = []
-    opened: list[Span] = []
-    contents = 0
-    for group in groups:
-        contents += _know_content(connection, group)
-        ended, current = fold(group.current, group.occurrences, state.window_ms, state.max_span_ms)
-        if ended or group.current is None:
-            closed += [(span, group) for span in ended]
-            opened += [span for span in (*ended, current) if span.id == 0]
-        group.current = current
-    next_id = _number(opened, state.next_id)
-    closed.sort(key=lambda pair: pair[0].closed_order)
-    if closed:
-        connection.each(statements.CLOSE_EPISODE, [_closed_row(span, group) for span, group in closed])
-    connection.each(
-        statements.PUT_OPEN, [_open_row(group, received_us, state.last_receipt + 1) for group in groups]
-    )
-    longest_us = _longest(state.longest_us, (span for span, _ in closed), groups)
-    if next_id != state.next_id or longest_us != state.longest_us:
-        connection.rows(statements.SAVE_STATE, (next_id, longest_us))
-    return contents, len(opened)
-
-
-def _put_one_by_one(
-    connection: Connection, groups: list[Group], received_us: int, state: State
-) -> tuple[int, int]:
-    """Store record by record: with a full queue, each first copy sends another episode away."""
-    contents = episodes = 0
-    by_order = sorted(
-        ((occurrence[1], occurrence, group) for group in groups for occurrence in group.occurrences),
-        key=lambda item: item[0],
-    )
-    for _, occurrence, group in by_order:
-        one = Group(group.content, [occurrence])
-        _load(connection, [one])
-        if one.current is None:
-            _make_room(connection, received_us, state)
-        added = _put(connection, [one], received_us, state)
-        contents, episodes = contents + added[0], episodes + added[1]
-        group.current = one.current
-        state = read_state(connection, received_us)._replace(last_receipt=state.last_receipt)
-    return contents, episodes
+    def put(self, group: Group, span: Span, texts: Texts) -> None:
+        """Remember what is written of a group. Large texts are looked up again instead."""
+        span.first_order = span.last_order = STORED
+        key = group.content.hash
+        if texts is not NO_TEXTS and sum(len(text) for text in texts if text) > MAX_CACHED_TEXT:
+            self._known.pop(key, None)
+            return
+        if len(self._known) >= self._entries:
+            self.clear()
+        self._known[key] = (group.content_id, span, texts)
 
 
 def _make_room(connection: Connection, received_us: int, state: State) -> None:
@@ -140,64 +209,40 @@ def _number(opened: list[Span], next_id: int) -> int:
     return next_id
 
 
-def _longest(longest_us: int, closed: Iterable[Span], groups: list[Group]) -> int:
-    """Return a bound that no episode exceeds; it grows by doubling, so that it is seldom written."""
-    for span in (*closed, *(group.current for group in groups if group.current is not None)):
-        if span.last_us - span.first_us > longest_us:
-            longest_us = 1 << (span.last_us - span.first_us).bit_length()
-    return longest_us
-
-
-def _span(row: tuple[Any, ...]) -> Span:
-    _, _, number, run_id, continues, prior_count, first_us, last_us, count, *rest = row
-    gap_min_ms, gap_max_ms, first_text, last_text, first_attributes, last_attributes = rest
-    return Span(
-        first_us,
-        last_us,
-        count,
-        gap_min_ms,
-        gap_max_ms,
-        first_text,
-        last_text,
-        first_attributes and Json(first_attributes),
-        last_attributes and Json(last_attributes),
-        prior_count,
-        number,
-        run_id,
-        continues,
-    )
-
-
-def _open_row(group: Group, received_us: int, first_receipt: int) -> tuple[Any, ...]:
-    span = group.current
-    assert span is not None
+def _open_row(group: Group, span: Span, texts: Texts, received_us: int, receipt: int) -> tuple[Any, ...]:
     return (
         group.content.hash,
         group.content_id,
-        span.id,
-        span.run_id,
-        span.continues,
-        span.prior_count,
-        *_kept(span),
-        received_us,
-        first_receipt + group.occurrences[-1][1],
-    )
-
-
-def _closed_row(span: Span, group: Group) -> tuple[Any, ...]:
-    return (span.id, group.content_id, span.run_id, span.continues, *_kept(span), span.reason)
-
-
-def _kept(span: Span) -> tuple[Any, ...]:
-    """The columns that an episode takes along from the queue into the archive."""
-    return (
         span.first_us,
         span.last_us,
         span.count,
         span.gap_min_ms,
         span.gap_max_ms,
-        span.first_text,
-        span.last_text,
-        as_json(span.first_attributes),
-        as_json(span.last_attributes),
+        span.prior_count,
+        span.id,
+        span.run_id,
+        span.continues,
+        *texts,
+        received_us,
+        receipt,
     )
+
+
+def _closed_row(batch: Batch, span: Span, group: Group) -> tuple[Any, ...]:
+    return (
+        span.id,
+        group.content_id,
+        span.run_id,
+        span.continues,
+        span.first_us,
+        span.last_us,
+        span.count,
+        span.gap_min_ms,
+        span.gap_max_ms,
+        *batch.texts(span, group.stored),
+        span.reason,
+    )
+
+
+def _first(pair: tuple[int, Group]) -> int:
+    return pair[0]

@@ -37,4 +37,4 @@ SCHEMA: Final = _read("schema.sql")
 SWEEP: Final = _read("sweep.sql")
 
 UPGRADES: Final[dict[int, str]] = {}
-"""The step that leads on from each older file format: `{1000: _read("upgrades/1000_to_1001.sql")}`."""
+"""The step that leads on from each older format: `{1000: _read("upgrades/1000_to_1001.sql")}`."""

@@ -27,7 +27,7 @@ from logstore.database import (
 )
 from logstore.errors import InputUnreadable, InvalidRecord, InvalidSetting, ReadOnly, StoreClosed
 from logstore.filters import Filter, Order, StateFilter, episodes_statement, substring
-from logstore.intake import Taken, take
+from logstore.intake import Intake, Taken
 from logstore.record import Episode, Record
 from logstore.settings import Settings
 from logstore.sweep import STEP_ROWS, SweepPass
@@ -72,7 +72,6 @@ class LogStore:
     ) -> None:
         self.path = Path(os.path.realpath(path))
         self._clock_us = clock_us or _wall_clock_us
-        self._auto_sweep = auto_sweep
         self._busy_timeout = busy_timeout
         self._readonly = readonly
         self._vfs = vfs
@@ -89,6 +88,7 @@ class LogStore:
         try:
             if not readonly:
                 self._create_or_check(chosen, upgrade=upgrade)
+                self._intake = Intake(self._connection, auto_sweep=auto_sweep)
             self._warn_of_ignored(chosen, window=window, max_span=max_span, max_open=max_open)
         except BaseException:
             self.close()
@@ -163,6 +163,7 @@ class LogStore:
         moved, sweep = 0, SweepPass(self.settings.window_ms)
         while not sweep.done:
             with self._lock, self._writing().transaction():
+                self._intake.forget()
                 at_us = self._clock_us() if now_us is None else now_us
                 moved += sweep.step(self._writing(), at_us, STEP_ROWS)
         return moved
@@ -284,10 +285,14 @@ class LogStore:
         """Store a batch in one transaction, unless `before` says in it that there is nothing to do."""
         with self._lock:
             connection = self._writing()
-            with connection.transaction():
-                if before is not None and not before(connection):
-                    return Taken(0, 0, 0)
-                return take(connection, batch, self._clock_us(), auto_sweep=self._auto_sweep)
+            try:
+                with connection.transaction():
+                    if before is not None and not before(connection):
+                        return Taken(0, 0, 0)
+                    return self._intake.take(batch, self._clock_us())
+            except BaseException:
+                self._intake.forget()  # what it remembers of the queue was rolled back
+                raise
 
 
 def _token_check(token: tuple[str, int]) -> Callable[[Connection], bool]:

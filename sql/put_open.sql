@@ -1,17 +1,14 @@
 -- Put an episode at the head of the queue, or renew the one that its content has open.
 -- What the values become is said by logstore/fold.py; the key is the content hash and nothing else.
--- :content_hash  :content_id  :id  :run_id  :continues  :prior_count  :first_us  :last_us  :count
--- :gap_min_ms  :gap_max_ms  :first_text  :last_text  :first_attributes  :last_attributes
--- :received_us  :receipt
+-- :content_hash  :content_id  :first_us  :last_us  :count  :gap_min_ms  :gap_max_ms  :prior_count  :id
+-- :run_id  :continues  :first_text  :last_text  :first_attributes  :last_attributes  :received_us  :receipt
 INSERT INTO queue (
-    content_hash, content_id, id, run_id, continues, prior_count, first_us, last_us, count,
-    gap_min_ms, gap_max_ms, first_text, last_text, first_attributes, last_attributes,
-    received_us, receipt
+    content_hash, content_id, first_us, last_us, count, gap_min_ms, gap_max_ms, prior_count, id,
+    run_id, continues, first_text, last_text, first_attributes, last_attributes, received_us, receipt
 )
 VALUES (
-    :content_hash, :content_id, :id, :run_id, :continues, :prior_count, :first_us, :last_us, :count,
-    :gap_min_ms, :gap_max_ms, :first_text, :last_text, :first_attributes, :last_attributes,
-    :received_us, :receipt
+    :content_hash, :content_id, :first_us, :last_us, :count, :gap_min_ms, :gap_max_ms, :prior_count, :id,
+    :run_id, :continues, :first_text, :last_text, :first_attributes, :last_attributes, :received_us, :receipt
 )
 ON CONFLICT (content_hash) DO UPDATE SET
     first_us         = excluded.first_us,

@@ -21,7 +21,7 @@ CREATE TABLE store (  -- what this file is, and the counters that every writer s
     created_us INTEGER NOT NULL,
     generation INTEGER NOT NULL DEFAULT 0,  -- rises with every change that makes a writer's caches stale
     next_id    INTEGER NOT NULL DEFAULT 1,  -- the id of the next episode; ids are never reused
-    open_count INTEGER NOT NULL DEFAULT 0,  -- rows in the queue, kept by triggers
+    open_count INTEGER NOT NULL DEFAULT 0,  -- rows in the queue
     longest_us INTEGER NOT NULL DEFAULT 0,  -- no episode covers more; bounds a search by time range
     swept_us   INTEGER NOT NULL DEFAULT 0,  -- when a sweep last looked at everything due
     horizon_us INTEGER NOT NULL DEFAULT 0   -- retention may delete what was last seen before this
@@ -136,10 +136,6 @@ CREATE TRIGGER archive_takes_from_queue AFTER INSERT ON archive BEGIN
         episodes = episodes + 1,
         first_us = min(first_us, excluded.first_us),
         last_us  = max(last_us, excluded.last_us);
-END;
-
-CREATE TRIGGER queue_counts_opened AFTER INSERT ON queue BEGIN
-    UPDATE store SET open_count = open_count + 1;
 END;
 
 CREATE TRIGGER queue_counts_closed AFTER DELETE ON queue BEGIN
