@@ -14,6 +14,7 @@ from logstore.record import TIME_END_US, Record
 
 _KEY: Final = itemgetter(2, 1, 0)  # source, level, message
 _TIME: Final = itemgetter(3)
+_WRONG_TIME: Final = "timestamp_us is whole microseconds from 1970 to 9999, not {!r}"
 
 
 Texts = tuple[str | None, str | None, str | None, str | None]
@@ -56,6 +57,18 @@ class Batch:
         return (None, None, first_attributes, last_attributes)
 
 
+def gather_one(record: Record, identities: "IdentityCache") -> Batch:
+    """Check a single record. Raises InvalidRecord."""
+    message, level, source, at_us, _ = record
+    if at_us is not None and not _is_time(at_us):
+        raise InvalidRecord(_WRONG_TIME.format(at_us))
+    try:
+        content = identities.of(source, level, message)
+    except TypeError as error:
+        raise InvalidRecord(f"{error}; nothing was stored") from error
+    return Batch((record,), [at_us], {content.hash: Group(content, [0])})
+
+
 def gather(records: Iterable[Record], identities: "IdentityCache") -> Batch:
     """Check records and group them by content.
 
@@ -94,10 +107,13 @@ def _checked_times(records: Sequence[Record]) -> list[int | None]:
     whole = not set(map(type, given)) - {int}
     if given and not (whole and min(given) >= 0 and max(given) < TIME_END_US):
         for order, at_us in enumerate(times_us):
-            if at_us is not None and not (type(at_us) is int and 0 <= at_us < TIME_END_US):
-                wrong = ValueError(f"timestamp_us is whole microseconds from 1970 to 9999, not {at_us!r}")
-                raise _invalid(order, wrong)
+            if at_us is not None and not _is_time(at_us):
+                raise _invalid(order, ValueError(_WRONG_TIME.format(at_us)))
     return times_us
+
+
+def _is_time(at_us: object) -> bool:
+    return type(at_us) is int and 0 <= at_us < TIME_END_US
 
 
 def _invalid(order: int, error: Exception) -> InvalidRecord:

@@ -90,6 +90,10 @@ class Connection:
         except (apsw.Error, UnicodeDecodeError) as error:
             raise self.explain(error) from error
 
+    def data_version(self) -> int:
+        """Return a number that changes with every commit, whoever made it."""
+        return self._raw.data_version("main")
+
     def hold_snapshot(self) -> None:
         """Let everything that is read from now on be of one moment."""
         self.rows("BEGIN")

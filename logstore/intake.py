@@ -31,8 +31,7 @@ class State(NamedTuple):
     window_ms: int
     max_span_ms: int
     max_open: int
-    last_receipt: int
-    data_version: int
+    last_receipt: int | None
 
 
 class Intake:
@@ -47,7 +46,7 @@ class Intake:
         """Store a batch at one time of receipt, exactly as record by record."""
         batch.date(received_us)
         state = self._state(received_us)
-        self._queue.check(state.data_version)
+        self._queue.check(self._connection.data_version())
         if self._auto_sweep and abs(received_us - state.swept_us) * 4 > state.window_ms * 1000:
             self.forget()
             sweep_rows(self._connection, received_us, state.window_ms, AUTO_ROWS)
@@ -58,6 +57,10 @@ class Intake:
         put = self._put if state.open_count + opening <= state.max_open else self._put_one_by_one
         contents, episodes = put(batch, groups, received_us, state)
         return Taken(len(batch.records), contents, episodes)
+
+    def committed(self) -> None:
+        """Say that what was taken is durable now."""
+        self._queue.committed(self._connection.data_version())
 
     def forget(self) -> None:
         """Forget what the queue holds: this connection rolled back, or moved rows out of it."""
@@ -97,20 +100,19 @@ class Intake:
                 entered += 1
             longest_us = max(longest_us, current.last_us - current.first_us)
             group.current = current
-        next_id = _number(opened, state.next_id)
-        self._close(batch, closed)
-        self._queue_up(batch, groups, received_us, state.last_receipt + 1)
-        longest_us = max([longest_us, *(span.last_us - span.first_us for span, _ in closed)])
+        if opened:
+            _number(opened, state.next_id)
+        if closed:
+            longest_us = max(longest_us, *(span.last_us - span.first_us for span, _ in closed))
+            self._close(batch, closed)
+        self._queue_up(batch, groups, received_us, (state.last_receipt or 0) + 1)
         if opened or longest_us > state.longest_us:
-            self._save_state(state, next_id, entered, longest_us)
+            self._save_state(state, len(opened), entered, longest_us)
         return contents, len(opened)
 
     def _close(self, batch: Batch, closed: list[tuple[Span, Group]]) -> None:
-        if closed:
-            closed.sort(key=lambda pair: pair[0].closed_order)
-            self._connection.each(
-                statements.CLOSE_EPISODE, [_closed_row(batch, *pair) for pair in closed]
-            )
+        closed.sort(key=lambda pair: pair[0].closed_order)
+        self._connection.each(statements.CLOSE_EPISODE, [_closed_row(batch, *pair) for pair in closed])
 
     def _queue_up(self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int) -> None:
         rows = []
@@ -122,10 +124,10 @@ class Intake:
             self._queue.put(group, span, texts)
         self._connection.each(statements.PUT_OPEN, rows)
 
-    def _save_state(self, state: State, next_id: int, entered: int, longest_us: int) -> None:
+    def _save_state(self, state: State, opened: int, entered: int, longest_us: int) -> None:
         if longest_us > state.longest_us:  # grow it by doubling, so that it is seldom written
             longest_us = 1 << longest_us.bit_length()
-        self._connection.rows(statements.SAVE_STATE, (next_id, entered, longest_us))
+        self._connection.rows(statements.SAVE_STATE, (state.next_id + opened, entered, longest_us))
 
     def _put_one_by_one(
         self, batch: Batch, groups: list[Group], received_us: int, state: State
@@ -156,10 +158,13 @@ class _QueueCache:
         self.clear = self._known.clear
 
     def check(self, data_version: int) -> None:
-        """Forget everything if another connection wrote (`PRAGMA data_version` says so)."""
+        """Forget everything if the file is not as this connection's last commit left it."""
         if data_version != self._data_version:
             self.clear()
-            self._data_version = data_version
+
+    def committed(self, data_version: int) -> None:
+        """Note how this connection's commit left the file."""
+        self._data_version = data_version
 
     def put(self, group: Group, span: Span, texts: Texts) -> None:
         """Remember what is written of a group. Large texts are looked up again instead."""
@@ -197,16 +202,14 @@ def _know_content(connection: Connection, group: Group) -> int:
     return 0 if found else 1
 
 
-def _number(opened: list[Span], next_id: int) -> int:
-    """Give ids in the order of opening, link the parts of runs, and return the next free id."""
+def _number(opened: list[Span], next_id: int) -> None:
+    """Give ids in the order of opening, and link the parts of runs."""
     opened.sort(key=lambda span: span.opened_order)
-    for span in opened:
-        span.id = span.run_id = next_id
-        next_id += 1
+    for number, span in enumerate(opened, next_id):
+        span.id = span.run_id = number
         if span.continued is not None:
             span.continues, span.run_id = span.continued.id, span.continued.run_id
             span.continued = None
-    return next_id
 
 
 def _open_row(group: Group, span: Span, texts: Texts, received_us: int, receipt: int) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from logstore import statements
-from logstore.batch import Batch, IdentityCache, gather
+from logstore.batch import Batch, IdentityCache, gather, gather_one
 from logstore.checkpoint import Checkpoint
 from logstore.database import (
     VERSION,
@@ -119,7 +119,7 @@ class LogStore:
         attributes: Any = None,
     ) -> int:
         """Store one record, durable on return. Returns its run's count so far: 1 = a first copy."""
-        batch = gather((Record(message, level, source, timestamp_us, attributes),), self._identities)
+        batch = gather_one(Record(message, level, source, timestamp_us, attributes), self._identities)
         self._take(batch)
         (group,) = batch.groups.values()
         assert group.current is not None
@@ -289,10 +289,12 @@ class LogStore:
                 with connection.transaction():
                     if before is not None and not before(connection):
                         return Taken(0, 0, 0)
-                    return self._intake.take(batch, self._clock_us())
+                    taken = self._intake.take(batch, self._clock_us())
+                self._intake.committed()
             except BaseException:
                 self._intake.forget()  # what it remembers of the queue was rolled back
                 raise
+        return taken
 
 
 def _token_check(token: tuple[str, int]) -> Callable[[Connection], bool]:
