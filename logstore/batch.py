@@ -33,6 +33,11 @@ class Group:
     current: Span | None = None
     stored: Texts = NO_TEXTS
 
+    @property
+    def run_count(self) -> int:
+        """Records in the run that is open now, 0 before it is stored."""
+        return 0 if self.current is None else self.current.run_count
+
 
 @dataclass(slots=True, eq=False)
 class Batch:
@@ -146,7 +151,9 @@ def as_json(attributes: object) -> str | None:
     if attributes is None:
         return None
     if not isinstance(attributes, Mapping):
-        raise InvalidRecord(f"attributes are a JSON object, not {type(attributes).__name__}; nothing was stored")
+        raise InvalidRecord(
+            f"attributes are a JSON object, not {type(attributes).__name__}; nothing was stored"
+        )
     try:
         text = _dumped(attributes, ensure_ascii=False)
         text.encode()

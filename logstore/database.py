@@ -41,6 +41,7 @@ Bindings = Sequence[Any] | Mapping[str, Any]
 Durability = Literal["full", "normal"]
 
 _MINIMUM_SQLITE: Final = (3, 51, 3)
+_READING: Final = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -105,13 +106,16 @@ class Connection:
         return self._raw.changes()
 
     def columns(self, statement: str) -> list[str]:
-        """Return the column names of a statement, without running it; raises InvalidQuery."""
+        """Return the column names of a single statement, without running it. Raises InvalidQuery."""
+        import apsw.ext  # noqa: PLC0415  # five times as slow to import as apsw itself, and seldom needed
+
         try:
-            return [name for name, _ in self._execute(statement, can_cache=False).get_description()]
-        except apsw.ExecutionCompleteError:
-            return []
+            info = apsw.ext.query_info(self._raw, statement)
         except apsw.Error as error:
             raise self.explain(error) from error
+        if info.query_remaining and info.query_remaining.strip():
+            raise InvalidQuery(f"{self.path}: one statement at a time; leave out what follows the first")
+        return [name for name, _ in info.description]
 
     def transaction(self) -> "Transaction":
         """Return a context that holds the write lock from its start, and commits or rolls back at its end."""
@@ -125,14 +129,25 @@ class Connection:
         """Make a Python function callable from the SQL of this connection."""
         self._raw.create_scalar_function(name, function, deterministic=True)
 
-    def limit(self, seconds: float) -> None:
-        """Interrupt whatever this connection still runs after so many seconds from now."""
+    def guard(self, seconds: float) -> None:
+        """From now on only read, and interrupt whatever still runs after so many seconds."""
         deadline = time.monotonic() + seconds
         self._raw.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+        self._raw.set_authorizer(
+            lambda action, *_: apsw.SQLITE_OK if action in _READING else apsw.SQLITE_DENY
+        )
 
     def explain(self, error: Exception) -> LogStoreError:
         """Turn an error of SQLite into ours: what happened, to which file, what to do next."""
         return _explained(error, self.path, self._busy_timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connection; closing twice is harmless."""
@@ -194,7 +209,8 @@ def open_writer(
     """
     if tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3]) < _MINIMUM_SQLITE:
         raise StoreUnavailable(
-            f"{path}: SQLite {apsw.sqlite_lib_version()} can lose commits in WAL mode; install apsw 3.51.3 or newer"
+            f"{path}: SQLite {apsw.sqlite_lib_version()} can lose commits in WAL mode; "
+            "install apsw 3.51.3 or newer"
         )
     _create_file(path, group)
     connection = _connect(path, "rw", busy_timeout, vfs)
@@ -255,6 +271,13 @@ def file_version(connection: Connection) -> int:
     return version
 
 
+def open_file_version(path: Path) -> int:
+    """Return the format of a store, whatever its version, without changing it. Raises as `open_reader`."""
+    with _connect(path, "ro", 30.0, None) as connection:
+        check_ours(connection)
+        return file_version(connection)
+
+
 def make_durable(path: Path) -> None:
     """Sync the folder, so that the name of a new file survives a power cut."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -284,7 +307,9 @@ def _connect(path: Path, mode: str, busy_timeout: float, vfs: str | None) -> Con
     raw.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
     try:
         connection.rows("PRAGMA cell_size_check = ON")
-        connection.rows("PRAGMA mmap_size = 0")  # an I/O error on a mapped page would be a signal, not an error
+        connection.rows(
+            "PRAGMA mmap_size = 0"
+        )  # an I/O error on a mapped page would be a signal, not an error
         connection.rows("PRAGMA recursive_triggers = ON")  # else REPLACE would not fire the delete triggers
         connection.rows("PRAGMA schema_version")  # reads the header: says now what is wrong with the file
     except BaseException:
@@ -312,7 +337,9 @@ def _patience(busy_timeout: float) -> Callable[[int], bool]:
 def _configure_writer(connection: Connection, durability: Durability) -> None:
     connection.rows("PRAGMA auto_vacuum = INCREMENTAL")  # only a file without tables takes it
     if connection.rows("PRAGMA journal_mode = WAL") != [("wal",)]:
-        raise StoreUnavailable(f"{connection.path}: no write-ahead log is possible here; use a local filesystem")
+        raise StoreUnavailable(
+            f"{connection.path}: no write-ahead log is possible here; use a local filesystem"
+        )
     connection.rows(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
     connection.rows(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
     connection.rows("PRAGMA cache_size = -32000")
@@ -329,7 +356,9 @@ def _create_file(path: Path, group: str | None) -> None:
     try:
         number = grp.getgrnam(group).gr_gid if group else -1
     except KeyError as error:
-        raise InvalidSetting(f"{path}: no group is named {group!r} on this machine; use another one") from error
+        raise InvalidSetting(
+            f"{path}: no group is named {group!r} on this machine; use another one"
+        ) from error
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -352,23 +381,31 @@ def _create_file(path: Path, group: str | None) -> None:
 def _unopened(path: Path, why: str) -> str:
     if not path.parent.exists():
         return f"{path}: the folder {path.parent} is not there; create it, or name another path with --db"
-    return f"{path}: cannot be opened for writing ({why}); check the rights on it and on {path.parent}, or use --db"
+    return f"{path}: cannot be opened for writing ({why}); check the rights on it and on {path.parent}"
 
 
 def _explained(error: Exception, path: Path, busy_timeout: float) -> LogStoreError:
     match error:
         case apsw.BusyError() | apsw.LockedError():
-            return StoreBusy(f"{path}: busy: another process kept the write lock for {busy_timeout:g} s; try again")
+            return StoreBusy(
+                f"{path}: busy: another process kept the write lock for {busy_timeout:g} s; try again"
+            )
         case apsw.FullError():
-            return StoreFull(f"{path}: no space is left, nothing of this call was stored; free some space and try again")
+            return StoreFull(
+                f"{path}: no space is left, nothing of this call was stored; free some space and try again"
+            )
         case apsw.NotADBError():
-            return NotALogStore(f"{path}: this is not a logstore file; it was left untouched: name another path")
+            return NotALogStore(
+                f"{path}: this is not a logstore file; it was left untouched: name another path"
+            )
         case apsw.CorruptError() | UnicodeDecodeError():
             return StoreDamaged(f"{path}: the file is damaged ({error}); restore it from a backup")
         case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
             return _denied(error, path)
         case apsw.IOError():
-            return StoreUnavailable(f"{path}: the disk failed ({error}), nothing of this call was stored; check it")
+            return StoreUnavailable(
+                f"{path}: the disk failed ({error}), nothing of this call was stored; check it"
+            )
         case apsw.ConnectionClosedError():
             return StoreClosed(f"{path}: this store was closed; open it again")
         case apsw.InterruptError():

@@ -46,7 +46,7 @@ class Span:
         return self.prior_count + self.count
 
 
-def fold(
+def fold(  # noqa: C901, PLR0912, PLR0915  # one loop: a call for each record would double its cost
     current: Span | None, orders: Iterable[int], times_us: Sequence[int], window_ms: int, max_span_ms: int
 ) -> tuple[list[Span], Span]:
     """Merge records, one after the other, into the open episode of their content.

@@ -32,9 +32,11 @@ class LogStoreHandler(logging.Handler):
         **options: Any,
     ) -> None:
         super().__init__(level)
-        self._own = None if isinstance(store_or_path, LogStore) else LogStore(store_or_path)
-        store = store_or_path if isinstance(store_or_path, LogStore) else self._own
-        assert store is not None
+        self._own: LogStore | None = None
+        if isinstance(store_or_path, LogStore):
+            store = store_or_path
+        else:
+            store = self._own = LogStore(store_or_path)
         self._prefix = f"{source}/" if source else ""
         self._writer = store.background(**options)
 

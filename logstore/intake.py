@@ -8,7 +8,6 @@ from logstore.database import Connection
 from logstore.fold import STORED, Span, fold
 from logstore.sweep import AUTO_ROWS, quiet_before_us, sweep_rows
 
-
 MAX_CACHED_TEXT: Final = 1_024
 """Characters of raw text and attributes that an open episode may have to stay in memory."""
 
@@ -87,6 +86,7 @@ class Intake:
         """Fold groups into the queue. Returns how many contents and episodes are new."""
         closed: list[tuple[Span, Group]] = []
         opened: list[Span] = []
+        queued: list[tuple[Group, Span]] = []
         entered = contents = 0
         longest_us = state.longest_us
         for group in groups:
@@ -100,12 +100,13 @@ class Intake:
                 entered += 1
             longest_us = max(longest_us, current.last_us - current.first_us)
             group.current = current
+            queued.append((group, current))
         if opened:
             _number(opened, state.next_id)
         if closed:
             longest_us = max(longest_us, *(span.last_us - span.first_us for span, _ in closed))
             self._close(batch, closed)
-        self._queue_up(batch, groups, received_us, (state.last_receipt or 0) + 1)
+        self._queue_up(batch, queued, received_us, (state.last_receipt or 0) + 1)
         if opened or longest_us > state.longest_us:
             self._save_state(state, len(opened), entered, longest_us)
         return contents, len(opened)
@@ -114,11 +115,11 @@ class Intake:
         closed.sort(key=lambda pair: pair[0].closed_order)
         self._connection.each(statements.CLOSE_EPISODE, [_closed_row(batch, *pair) for pair in closed])
 
-    def _queue_up(self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int) -> None:
+    def _queue_up(
+        self, batch: Batch, queued: list[tuple[Group, Span]], received_us: int, first_receipt: int
+    ) -> None:
         rows = []
-        for group in groups:
-            span = group.current
-            assert span is not None
+        for group, span in queued:
             texts = batch.texts(span, group.stored)
             rows.append(_open_row(group, span, texts, received_us, first_receipt + group.orders[-1]))
             self._queue.put(group, span, texts)
@@ -134,7 +135,8 @@ class Intake:
     ) -> tuple[int, int]:
         """Store record by record: with a full queue, each first copy sends another episode away."""
         contents = episodes = 0
-        for order, group in sorted(((order, group) for group in groups for order in group.orders), key=_first):
+        by_order = sorted(((order, group) for group in groups for order in group.orders), key=_first)
+        for order, group in by_order:
             one = Group(group.content, [order])
             self._load([one])
             if one.current is None:

@@ -47,7 +47,12 @@ class Settings(NamedTuple):
 
 def milliseconds(name: str, seconds: float) -> int:
     """Return seconds as whole milliseconds. Raises InvalidSetting for what is no length of time."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not math.isfinite(seconds)
+        or seconds < 0
+    ):
         raise InvalidSetting(f"{name} is a number of seconds, 0 or more, not {seconds!r}")
     rounded = round(seconds * 1000)
     if rounded > _LONGEST_MS:

@@ -34,7 +34,6 @@ from logstore.sweep import STEP_ROWS, SweepPass
 from logstore.upgrade import upgrade_file
 from logstore.writer import BackgroundWriter
 
-
 _EPISODE_FIELDS: Final = (
     *("id", "state", "source", "level", "level_name", "message", "first_us", "last_us", "count"),
     *("gap_min_ms", "gap_max_ms", "first_text", "last_text", "reason", "content_id", "continues"),
@@ -122,8 +121,7 @@ class LogStore:
         batch = gather_one(Record(message, level, source, timestamp_us, attributes), self._identities)
         self._take(batch)
         (group,) = batch.groups.values()
-        assert group.current is not None
-        return group.current.run_count
+        return group.run_count
 
     def log_many(self, records: Iterable[Record], *, token: tuple[str, int] | None = None) -> int:
         """Store records in one transaction: all or nothing. Returns how many were taken.
@@ -134,7 +132,9 @@ class LogStore:
         batch = gather(records, self._identities)
         return self._take(batch, before=None if token is None else _token_check(token)).records
 
-    def log_input(self, records: Iterable[Record], checkpoint: Checkpoint, *, after: Checkpoint | None) -> Taken:
+    def log_input(
+        self, records: Iterable[Record], checkpoint: Checkpoint, *, after: Checkpoint | None
+    ) -> Taken:
         """Store records of an input file together with how far it was read.
 
         `after` is the checkpoint that these records follow on, None at the beginning. Raises
@@ -211,7 +211,9 @@ class LogStore:
     def background(self, **options: Any) -> BackgroundWriter:
         """Return a writer whose `log()` never blocks; see BackgroundWriter for its options."""
         self._writing()
-        return BackgroundWriter(lambda records, token: self.log_many(records, token=token), clock_us=self._clock_us, **options)
+        return BackgroundWriter(
+            lambda records, token: self.log_many(records, token=token), clock_us=self._clock_us, **options
+        )
 
     def last_sequence(self, writer: str) -> int | None:
         """Return the highest sequence taken of a writer, None if it never sent a token."""
@@ -266,7 +268,8 @@ class LogStore:
             field = "max_open" if name == "max_open" else f"{name}_ms"
             if value is not None and getattr(stored, field) != getattr(chosen, field):
                 warnings.warn(
-                    f"{self.path}: {name}={value:g} is ignored, the file keeps {field} = {getattr(stored, field)}; "
+                    f"{self.path}: {name}={value:g} is ignored: the file keeps "
+                    f"{field} = {getattr(stored, field)}; "
                     f"change it with `logstore config set {name}`",
                     stacklevel=3,
                 )
@@ -327,7 +330,9 @@ def _episodes(reader: Connection, rows: Iterator[tuple[Any, ...]]) -> Iterator[E
 def _episode(row: tuple[Any, ...]) -> Episode:
     *fields, first_attributes, last_attributes = row
     named = dict(zip(_EPISODE_FIELDS, fields, strict=True))
-    return Episode(**named, first_attributes=_object(first_attributes), last_attributes=_object(last_attributes))
+    return Episode(
+        **named, first_attributes=_object(first_attributes), last_attributes=_object(last_attributes)
+    )
 
 
 def _object(text: str | None) -> dict[str, Any] | None:

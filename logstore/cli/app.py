@@ -1,0 +1,62 @@
+"""The command line: what every command shares, and the one place where an error becomes an exit code."""
+
+import sys
+from typing import Annotated, NamedTuple
+
+import typer
+
+from logstore.cli import keep, read, write
+from logstore.errors import LogStoreError, StoreBusy
+
+app = typer.Typer(
+    name="logstore",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+class Shared(NamedTuple):
+    """The options before the command."""
+
+    db: str | None
+    group: str | None
+
+
+@app.callback()
+def logstore(
+    context: typer.Context,
+    db: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="The store. Else LOGSTORE_DB, the system's, or your own."),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Let this group read a store that is created now.")
+    ] = None,
+) -> None:
+    """Keep logs that repeat for ever: each distinct log once, with its count, first and last time.
+
+    \b
+    logstore ingest /var/log/pacemaker/pacemaker.log
+    logstore query -S 1h -p warning
+    logstore --db cluster.db show c57
+    """
+    if db and len(db) > 1:
+        raise typer.BadParameter("one store at a time: give --db once", param_hint="--db")
+    context.obj = Shared(db[0] if db else None, group)
+
+
+for module in (write, read, keep):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 2 usage or input, 5 busy; 1, 3 and 4 are the commands' own."""
+    try:
+        app()
+    except LogStoreError as error:
+        from logstore.cli.text import note
+
+        note(f"logstore: {error}")
+        sys.exit(5 if isinstance(error, StoreBusy) else 2)

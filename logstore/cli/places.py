@@ -1,0 +1,42 @@
+"""Which file a command works on."""
+
+import os
+from pathlib import Path
+
+from logstore.errors import StoreMissing
+
+SYSTEM_STORE = Path("/var/lib/logstore/logstore.db")
+
+
+def places(named: str | None) -> list[Path]:
+    """Return where a store is looked for, in order: `--db`, LOGSTORE_DB, the system's, the user's."""
+    if named:
+        return [Path(named)]
+    if os.environ.get("LOGSTORE_DB"):
+        return [Path(os.environ["LOGSTORE_DB"])]
+    state = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return [SYSTEM_STORE, Path(state) / "logstore" / "logstore.db"]
+
+
+def to_read(named: str | None) -> Path:
+    """Return the store to read. Raises StoreMissing, naming the places looked at."""
+    looked_at = places(named)
+    for path in looked_at:
+        if path.exists():
+            return path
+    raise StoreMissing(
+        f"no store at {' or '.join(map(str, looked_at))}; name one with --db PATH or LOGSTORE_DB, "
+        "or make one with `logstore ingest FILE`"
+    )
+
+
+def to_write(named: str | None) -> Path:
+    """Return the store to write: the first that is there, else the last place, its folder made if need be."""
+    looked_at = places(named)
+    for path in looked_at:
+        if path.exists():
+            return path
+    path = looked_at[-1]
+    if not named and "LOGSTORE_DB" not in os.environ:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path

@@ -1,0 +1,150 @@
+"""The work of `logstore show` and `logstore stats`."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+from logstore import statements
+from logstore.cli.text import escaped, note, write_json, write_table
+from logstore.database import Connection
+from logstore.errors import InvalidQuery
+from logstore.search.question import Row, describe, find_run, run_of, stats
+from logstore.search.times import SystemZone, ago, local, offset
+
+_NUMBER: Final = re.compile(r"([ce]?)([1-9]\d{0,17})")
+
+
+def show(connection: Connection, number: str, limit: int) -> None:
+    """Print the life of a content (`c57`, `57`) or one run of episodes (`e812`). Raises InvalidQuery."""
+    match = _NUMBER.fullmatch(number)
+    if not match:
+        raise InvalidQuery(
+            f"{number!r} is no id; use c57 for a content or e812 for an episode, as `query` prints them"
+        )
+    if match[1] == "e":
+        _show_episode(connection, int(match[2]))
+    else:
+        _show_content(connection, int(match[2]), limit)
+
+
+def show_stats(connection: Connection, output: str) -> None:
+    """Print what a store holds, and how large its files are."""
+    found = stats(connection)
+    sizes = {
+        name: _size(f"{connection.path}{suffix}") for name, suffix in (("bytes", ""), ("wal_bytes", "-wal"))
+    }
+    if output == "json":
+        write_json([{"path": str(connection.path), **found._asdict(), **sizes}])
+        return
+    tz, now_us = SystemZone(), time.time_ns() // 1000
+    folding = found.records / max(found.open_episodes + found.archived_episodes, 1)
+    lines = [
+        ("store", f"{escaped(connection.path)} ({found.store_id})"),
+        ("created", f"{local(found.created_us, tz)} on {escaped(found.host)}"),
+        ("records", f"{found.records:,} in {found.contents:,} contents"),
+        (
+            "episodes",
+            f"{found.open_episodes:,} open, {found.archived_episodes:,} archived; folded {folding:.1f}x",
+        ),
+        ("first seen", "-" if found.first_us is None else local(found.first_us, tz)),
+        ("last seen", "-" if found.last_us is None else local(found.last_us, tz)),
+        ("last sweep", f"{ago(found.swept_us, now_us)} ago"),
+        ("window", f"{found.window_ms / 1000:g} s"),
+        ("max span", f"{found.max_span_ms / 1000:g} s" if found.max_span_ms else "off"),
+        ("max open", f"{found.max_open:,}"),
+        ("size", f"{sizes['bytes']:,} bytes and {sizes['wal_bytes']:,} in the write-ahead log"),
+    ]
+    write_table(("WHAT", f"VALUE (times in {tz} {offset(now_us, tz)})"), lines)
+
+
+def _show_content(connection: Connection, content_id: int, limit: int) -> None:
+    found = describe(connection, content_id)
+    if found is None:
+        raise InvalidQuery(
+            f"{connection.path}: there is no content {content_id}; `logstore query` prints the ids"
+        )
+    rows = [
+        _run(connection, *row) for row in connection.rows(statements.RUNS_OF_CONTENT, (content_id, limit))
+    ]
+    rows.reverse()
+    tz = SystemZone()
+    print(f"c{content_id}  {found.level.upper()}  {escaped(found.source)}")
+    print(escaped(found.message))
+    print(f"sha256 {found.content_hash}")
+    print()
+    print(
+        f"seen {found.count:,} times in {found.episodes:,} episodes, "
+        f"{'open' if found.is_open else 'closed'} now"
+    )
+    print(f"{local(found.first_us, tz)} - {local(found.last_us, tz)} ({tz} {offset(found.last_us, tz)})")
+    print(f"gaps {_gaps(found.gap_min_ms, found.gap_max_ms)}")
+    print()
+    _print_runs(rows)
+    _print_texts(connection, rows[0], rows[-1])
+    if len(rows) == limit:
+        note(f"the newest {limit} episodes; -n for more")
+
+
+def _show_episode(connection: Connection, episode_id: int) -> None:
+    found = find_run(connection, episode_id)
+    if found is None:
+        raise InvalidQuery(
+            f"{connection.path}: there is no episode {episode_id}; `logstore query --episodes` prints the ids"
+        )
+    row = _run(connection, *found)
+    print(f"e{row.id} of c{row.content_id}  {row.level.upper()}  {escaped(row.source)}")
+    print(escaped(row.message))
+    print()
+    _print_runs([row])
+    _print_texts(connection, row, row)
+
+
+def _run(connection: Connection, content_id: int, run_id: int) -> Row:
+    return run_of(connection, content_id, run_id)
+
+
+def _print_runs(rows: list[Row]) -> None:
+    tz = SystemZone()
+    lines = [
+        (
+            f"e{row.id}",
+            local(row.first_us, tz),
+            local(row.last_us, tz),
+            f"x{row.count}",
+            _gaps(row.gap_min_ms, row.gap_max_ms),
+            row.state if row.reason is None else f"{row.state} ({row.reason})",
+        )
+        for row in rows
+    ]
+    write_table(
+        ("ID", f"FIRST SEEN ({tz} {offset(rows[-1].last_us, tz)})", "LAST SEEN", "COUNT", "GAPS", "STATE"),
+        lines,
+    )
+
+
+def _print_texts(connection: Connection, first: Row, last: Row) -> None:
+    begin = connection.rows(statements.PARTS_OF_RUN, (first.content_id, False, first.id))
+    end = connection.rows(statements.PARTS_OF_RUN, (last.content_id, False, last.id))
+    print()
+    for name, text, attributes in (
+        ("first", first.first_text, min(begin, key=lambda part: part[2])[13]),
+        ("last", last.last_text, max(end, key=lambda part: part[3])[14]),
+    ):
+        print(f"{name} text: {escaped(text)}")
+        if attributes is not None:
+            print(f"{name} attributes: {escaped(json.dumps(json.loads(attributes), ensure_ascii=False))}")
+
+
+def _gaps(gap_min_ms: int | None, gap_max_ms: int | None) -> str:
+    if gap_min_ms is None or gap_max_ms is None:
+        return "-"
+    return f"{gap_min_ms / 1000:g} .. {gap_max_ms / 1000:g} s"
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,118 @@
+"""`log`, `ingest`, `sweep`: what puts logs in and moves them along."""
+
+import getpass
+import socket
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from logstore.store import LogStore
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this room."""
+    app.command()(log)
+    app.command()(ingest)
+    app.command()(sweep)
+
+
+def log(
+    context: typer.Context,
+    message: Annotated[list[str], typer.Argument(help="The words of the message.", show_default=False)],
+    level: Annotated[str, typer.Option("-p", "--level", help="A level's name, or 0 to 7.")] = "info",
+    source: Annotated[
+        str | None,
+        typer.Option("-s", "--source", metavar="HOST/PROGRAM", help="Default: this host and user."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--time", metavar="TIME", help="When it happened. Default: now.")
+    ] = None,
+) -> None:
+    """Store one record, like `logger`; durable when the command returns.
+
+    \b
+    logstore log -p warning -s node1/backup "disk 81 % full"
+    """
+    from logstore.search.times import SystemZone, parse_time
+
+    timestamp_us = None if at is None else parse_time(at, now_us=_now_us(), tz=SystemZone())
+    source = f"{socket.gethostname()}/{_user()}" if source is None else source
+    with _store(context) as store:
+        store.log(
+            " ".join(message),
+            level=int(level) if level.isdecimal() else level,
+            source=source,
+            timestamp_us=timestamp_us,
+        )
+
+
+def ingest(
+    context: typer.Context,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]... | -", help="Files; - is stdin.")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="A format, or auto.")] = "auto",
+    host: Annotated[str | None, typer.Option(help="The host, where the lines name none.")] = None,
+    tz: Annotated[str | None, typer.Option(metavar="ZONE", help="The zone of stamps without one.")] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="T", help="For a new store: the window, e.g. 150s.")
+    ] = None,
+) -> None:
+    """Store the records of log files, each line exactly once, however often and however far it is read.
+
+    \b
+    logstore ingest /var/log/pacemaker/pacemaker.log /var/log/cluster/corosync.log
+    journalctl -o short-iso | logstore ingest -
+    """
+    from logstore.cli.ingest import ingest_all
+
+    with _store(context, window=window) as store:
+        if not ingest_all(store, files or ["-"], format_=format_, host=host, zone=tz):
+            raise typer.Exit(2)
+
+
+def sweep(
+    context: typer.Context,
+    every: Annotated[str | None, typer.Option(metavar="D", help="Sweep again and again, e.g. 30s.")] = None,
+) -> None:
+    """Move what has been quiet for longer than the window into the archive.
+
+    \b
+    logstore sweep
+    logstore sweep --every 30s
+    """
+    from logstore.search.times import parse_duration
+
+    pause_us = None if every is None else parse_duration(every)
+    if pause_us == 0:
+        raise typer.BadParameter("a pause is longer than 0s", param_hint="--every")
+    with _store(context, must_exist=True) as store:
+        while True:
+            moved = store.sweep()
+            print(f"{moved:,} episodes moved into the archive", flush=True)
+            if pause_us is None:
+                return
+            time.sleep(pause_us / 1_000_000)
+
+
+def _store(context: typer.Context, *, window: str | None = None, must_exist: bool = False) -> "LogStore":
+    from logstore.cli.places import to_read, to_write
+    from logstore.search.times import parse_duration
+    from logstore.store import LogStore
+
+    path = to_read(context.obj.db) if must_exist else to_write(context.obj.db)
+    options: dict[str, Any] = {} if window is None else {"window": parse_duration(window) / 1_000_000}
+    return LogStore(path, group=context.obj.group, **options)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

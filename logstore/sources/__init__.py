@@ -1,0 +1,1 @@
+"""Where logs come from: files and streams, and the formats of their lines."""

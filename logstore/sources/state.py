@@ -1,0 +1,49 @@
+"""What a parser knows at a place in its input, and what it had to assume on the way."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from logstore.sources.formats import FORMATS
+
+
+class Assumed(NamedTuple):
+    """What the lines did not say and the parser put in.
+
+    `years` were given to stamps without a year, `zone` to stamps without a zone, `host` to lines
+    without a host; empty or None where nothing had to be assumed.
+    """
+
+    years: tuple[int, ...]
+    zone: str | None
+    host: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a parser must know to go on at a place in the input.
+
+    `header` is the record before that place without its text, of which `parts` records were made;
+    `midline`: the place is inside a line; `done`: so many records of the text that begins there
+    were already handed over (a text over the limit is handed over in parts while it is read).
+    """
+
+    format: str
+    host: str
+    header: list[Any] | None = None
+    parts: int = 0
+    midline: bool = False
+    done: int = 0
+
+    def dump(self) -> str:
+        """Return the state as JSON text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def load(cls, text: str) -> "State | None":
+        """Return a state from its JSON text; None for what no parser has written."""
+        try:
+            state = cls(**json.loads(text))
+        except (ValueError, TypeError):
+            return None
+        return state if state.format in FORMATS else None

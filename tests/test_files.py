@@ -1,0 +1,291 @@
+"""Reading files: batches, checkpoints, and what no file may do to them."""
+
+import io
+import os
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logstore.errors import InputUnreadable
+from logstore.record import Record
+from logstore.checkpoint import Checkpoint
+from logstore.sources.files import Batch, Reading
+from logstore.sources.inputs import open_input
+
+NOW = 1_795_000_000_000_000
+HEADER = b"2026-05-15 18:19:32 "
+LINES = st.sampled_from(
+    [
+        HEADER + b"INFO up\n",
+        HEADER + b"ERROR down\r\n",
+        HEADER + b"\xff\x00 \xe2\x82\xac\r\r\n",
+        b"\n",
+        b"\r\n",
+        b" trace \xc3\n",
+        HEADER + "€".encode() * 70 + b"\n",
+        HEADER + b"\xf0\x9f\x98" * 60 + b"\r\r\n",
+        b"no line end",
+        b"\r",
+    ]
+)
+CONTENT = st.lists(LINES, max_size=30).map(b"".join)
+
+
+def read(path: Path, stored: Checkpoint | None = None, **settings: object) -> list[Batch]:
+    """Read a file to its end."""
+    with open_input(str(path), io.BytesIO()) as source:
+        known = {"tz": UTC, "now_us": NOW, "stored": stored} | settings
+        return list(Reading(source, **known))  # type: ignore[arg-type]
+
+
+def records(batches: list[Batch]) -> list[Record]:
+    """Return the records of all batches."""
+    return [record for batch in batches for record in batch.records]
+
+
+def last(batches: list[Batch]) -> Checkpoint:
+    """Return the last checkpoint."""
+    found = batches[-1].checkpoint
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Return the path of a log that is not there yet."""
+    return tmp_path / "a.log"
+
+
+@given(CONTENT, st.integers(1, 300), st.integers(1, 9), st.sampled_from(["timestamped", "plain"]))
+def test_blocks_and_batches_make_no_difference(content: bytes, block: int, batch: int, name: str) -> None:
+    """Wherever blocks and batches are cut, also in a stream, the records and lines are the same."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a.log")
+        path.write_bytes(content)
+        whole = read(path, format=name, limit=100)
+        cut = read(path, format=name, limit=100, block_bytes=block, batch_lines=batch)
+        stream = Reading(
+            open_input("-", io.BytesIO(content)),
+            tz=UTC,
+            now_us=NOW,
+            this_host=str(path),
+            format=name,
+            limit=100,
+            block_bytes=block,
+        )
+        assert records(cut) == records(whole) == records(list(stream))
+        lines = content.count(b"\n") + (not content.endswith(b"\n") and content != b"")
+        assert sum(b.lines for b in cut) == sum(b.lines for b in whole) == lines
+
+
+@given(CONTENT, st.integers(1, 100), st.integers(1, 5), st.sampled_from(["timestamped", "plain"]))
+def test_a_kill_between_batches_loses_and_doubles_nothing(
+    content: bytes, block: int, batch: int, name: str
+) -> None:
+    """A new reader after every batch, from its checkpoint, gives the records of one pass."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a.log")
+        path.write_bytes(content)
+        settings = {"format": name, "limit": 100, "block_bytes": block}
+        kept: list[Record] = []
+        stored: Checkpoint | None = None
+        size = batch
+        while found := first(path, stored, batch_lines=size, **settings):
+            # A checkpoint stays where it is as long as one record grows: then more is needed.
+            moved = stored is None or found.checkpoint != stored
+            kept += found.records
+            stored, size = found.checkpoint, batch if moved else size * 2
+        assert kept == records(read(path, format=name, limit=100))
+
+
+def first(path: Path, stored: Checkpoint | None, **settings: object) -> Batch | None:
+    """Read one batch, and be killed."""
+    with open_input(str(path), io.BytesIO()) as source:
+        known = {"tz": UTC, "now_us": NOW, "stored": stored} | settings
+        return next(iter(Reading(source, **known)), None)  # type: ignore[arg-type]
+
+
+@given(CONTENT, st.integers(0, 2000))
+def test_an_appended_file_goes_on(content: bytes, cut: int) -> None:
+    """Reading what was appended gives the rest of the text, whatever the first end was."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a.log")
+        path.write_bytes(content[:cut])
+        before = read(path, format="plain")
+        with path.open("ab") as file:
+            file.write(content[cut:])
+        after = read(path, last(before) if before else None, format="plain")
+        shown = [r.message for r in records(before) + records(after)]
+        assert "".join(shown).replace("\r", "") == (
+            # A character or a line end that was cut by the end of the file is no longer one.
+            "".join(part.decode(errors="backslashreplace") for part in (content[:cut], content[cut:]))
+            .replace("\r", "")
+            .replace("\n", "")
+        )
+
+
+def test_resume_after_append(log: Path) -> None:
+    """Only new lines are read, and a line without a header belongs to the record before it."""
+    log.write_bytes(HEADER + b"one\n" + HEADER + b"two\n")
+    stored = last(read(log))
+    assert stored.offset == log.stat().st_size
+    assert read(log, stored) == []
+    with log.open("ab") as file:
+        file.write(b" trace\n" + HEADER + b"three\n")
+    found = records(read(log, stored))
+    assert [r.message for r in found] == [" trace", "three"]
+    assert found[0].attributes == {"part": 1}
+    assert found[0].timestamp_us == found[1].timestamp_us
+
+
+def test_an_unterminated_line_that_goes_on(log: Path) -> None:
+    """Its rest is a part of the same header, an empty rest is nothing."""
+    for rest, parts in ((b"\n", []), (b"st\n", ["st"])):
+        log.write_bytes(HEADER + b"fir")
+        stored = last(read(log))
+        with log.open("ab") as file:
+            file.write(rest + HEADER + b"next\n")
+        found = records(read(log, stored))
+        assert [r.message for r in found] == [*parts, "next"]
+
+
+def test_a_truncated_or_replaced_file_starts_anew(log: Path) -> None:
+    """A shorter file, and one that begins otherwise, is read from its start."""
+    log.write_bytes(HEADER + b"one\n" + HEADER + b"two\n")
+    stored = last(read(log))
+    log.write_bytes(HEADER + b"one\n")
+    assert [r.message for r in records(read(log, stored))] == ["one"]
+    log.write_bytes(HEADER + b"new\n" + HEADER + b"two\n" + HEADER + b"three\n")
+    assert [r.message for r in records(read(log, stored))] == ["new", "two", "three"]
+
+
+def test_a_file_that_grew_past_its_head_goes_on(log: Path) -> None:
+    """The first bytes are those that the file had, though it has more of them now."""
+    log.write_bytes(HEADER + b"one\n")
+    stored = last(read(log))
+    assert stored.head_bytes == log.stat().st_size
+    with log.open("ab") as file:
+        file.write((HEADER + b"more\n") * 100)
+    found = read(log, stored)
+    assert len(records(found)) == 100
+    assert last(found).head_bytes == 1024
+
+
+def test_the_checkpoint_stands_after_the_last_record(log: Path) -> None:
+    """The record held back is behind the offset; at the end there is none."""
+    line = HEADER + b"x\n"
+    log.write_bytes(line * 25)
+    found = read(log, batch_lines=10)
+    assert [len(b.records) for b in found] == [9, 10, 6]
+    assert [b.checkpoint.offset // len(line) for b in found if b.checkpoint] == [9, 19, 25]
+    assert [(b.lines, b.bytes_read, b.bytes_total) for b in found][1] == (
+        10,
+        20 * len(line),
+        25 * len(line),
+    )
+
+
+@pytest.mark.parametrize("mib", [1, 5])
+def test_long_lines(log: Path, mib: int) -> None:
+    """A line of any length is kept whole, in parts of at most 2 MiB."""
+    text = b"x" * (mib * 1024 * 1024)
+    log.write_bytes(HEADER + b"a\n" + HEADER + text + b"\r\n" + HEADER + b"b\n")
+    found = records(read(log))
+    assert len(found) == 3 + mib // 2
+    assert "".join(r.message for r in found) == f"a{text.decode()}b"
+    assert max(len(r.message) for r in found) <= 2 * 1024 * 1024
+
+
+def test_strange_bytes_stay(log: Path) -> None:
+    """Bytes that are not UTF-8 become escapes; NUL and a lone CR stay; CR LF is a line end."""
+    log.write_bytes(b"a\xff\xc3\nn\x00\x0b\x85\rm\r\r\n\xe2\x80\xa8.\n")
+    assert [r.message for r in records(read(log))] == [
+        "a\\xff\\xc3",
+        "n\x00\x0b\\x85\rm\r",
+        "\u2028.",
+    ]
+
+
+def test_an_empty_file(log: Path) -> None:
+    """It gives nothing, and is read from its start when something is there."""
+    log.touch()
+    assert read(log) == []
+
+
+def test_the_year_comes_from_the_time_of_the_file(log: Path) -> None:
+    """A stamp without a year is never later than the file's last write."""
+    log.write_bytes(b"Feb 28 00:00:00 n p: x\n" * 2 + b"Mar  2 00:00:00 n p: x\n")
+    os.utime(log, (0, 951_868_800))  # 2000-03-01
+    assert [r.timestamp_us for r in records(read(log))] == [951_696_000_000_000] * 2 + [920_332_800_000_000]
+
+
+def test_the_source_without_a_host(log: Path) -> None:
+    """It is the path as given, for standard input this host, and what the user says before both."""
+    log.write_bytes(b"hello\n")
+    assert records(read(log))[0].source == str(log)
+    assert records(read(log, host="h"))[0].source == "h"
+    stream = Reading(open_input("-", io.BytesIO(b"x")), tz=UTC, now_us=NOW, this_host="me")
+    (batch,) = stream
+    assert (batch.records[0].source, batch.checkpoint, batch.bytes_total) == ("me", None, None)
+
+
+def test_a_fifo_is_a_stream(log: Path) -> None:
+    """A FIFO is read to its end, without a checkpoint."""
+    os.mkfifo(log)
+    writer = Thread(target=log.write_bytes, args=(HEADER + b"x\n",))
+    writer.start()
+    found = read(log)
+    writer.join()
+    assert [(b.lines, b.checkpoint) for b in found] == [(1, None)]
+
+
+def test_what_cannot_be_read_says_so(tmp_path: Path, log: Path) -> None:
+    """Missing files, folders and devices are errors of one or two lines that name the path."""
+    for path in (str(log), str(tmp_path), "/dev/null", "a\0b", str(log / "x")):
+        with pytest.raises(InputUnreadable) as caught:
+            open_input(path, io.BytesIO())
+        assert path in str(caught.value)
+        assert str(caught.value).count("\n") < 2
+
+
+@pytest.mark.parametrize(
+    ("magic", "unpack"),
+    [
+        (b"\x1f\x8b\x08", "zcat"),
+        (b"\xfd7zXZ\x00", "xzcat"),
+        (b"\x28\xb5\x2f\xfd", "zstdcat"),
+        (b"BZh91AY&SY", "bzcat"),
+    ],
+)
+def test_packed_files_are_refused(log: Path, magic: bytes, unpack: str) -> None:
+    """The error names the way out, for files and for standard input."""
+    log.write_bytes(magic + b"rest\n")
+    with pytest.raises(InputUnreadable, match=f"{unpack} {log}"):
+        read(log)
+    with pytest.raises(InputUnreadable, match=unpack):
+        Reading(open_input("-", io.BytesIO(magic)), tz=UTC, now_us=NOW)
+
+
+def changing(log: Path, content: bytes) -> Iterator[Batch]:
+    """Read a batch of a file, then give the file another content."""
+    log.write_bytes((HEADER + b"x\n") * 400)
+    with open_input(str(log), io.BytesIO()) as source:
+        reading = iter(Reading(source, tz=UTC, now_us=NOW, block_bytes=100, batch_lines=10))
+        yield next(reading)
+        log.write_bytes(content)
+        yield from reading
+
+
+@pytest.mark.parametrize("content", [b"", HEADER + b"x\n", b"other " * 3000])
+def test_a_file_that_changes_under_the_reader(log: Path, content: bytes) -> None:
+    """A file that shrinks or is overwritten ends with an error; nothing is invented."""
+    batches = changing(log, content)
+    assert next(batches).records
+    with pytest.raises(InputUnreadable, match="cut or overwritten"):
+        list(batches)
