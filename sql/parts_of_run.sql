@@ -6,7 +6,7 @@ WITH part AS (
     SELECT id FROM queue WHERE content_id = :content_id AND iif(:parts, id, run_id) = :run_id
 )
 SELECT
-    id, state, first_us, last_us, count, level_name, source, message, gap_min_ms, gap_max_ms,
+    content_id, id, state, first_us, last_us, count, level_name, source, message, gap_min_ms, gap_max_ms,
     first_text, last_text, reason, first_attributes, last_attributes
 FROM episode
 WHERE content_id = :content_id AND id IN (SELECT id FROM part)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from logstore.cli.text import escaped, note
+from logstore.cli.text import counted, escaped, note
 from logstore.errors import InputUnreadable, InvalidQuery
 from logstore.search.times import SystemZone, local
 from logstore.sources.files import Reading
@@ -108,9 +108,9 @@ def _closing_line(path: str, tally: Tally, reading: Reading, tz: tzinfo) -> str:
     if not tally.lines and not tally.records:
         return f"{name}: nothing new"
     parts = [
-        f"{name}: {tally.lines:,} lines -> {tally.records:,} records",
-        f"{tally.contents:,} new contents",
-        f"{tally.episodes:,} new episodes",
+        f"{name}: {counted(tally.lines, 'line')} -> {counted(tally.records, 'record')}",
+        counted(tally.contents, "new content"),
+        counted(tally.episodes, "new episode"),
     ]
     if tally.episodes:
         parts.append(f"folded {tally.records / tally.episodes:.1f}x")

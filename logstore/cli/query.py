@@ -138,11 +138,13 @@ def _write_as(output: str, rows: list[dict[str, Any]], names: list[str]) -> None
 
 
 def _print_table(rows: list[Row], asked: Asked, now_us: int, tz: tzinfo) -> None:
-    """Print a line a row: last seen, count inside the range (and ever), level, source, message."""
-    zones = "/".join(sorted({offset(row.last_us, tz) for row in rows}))
+    """Print a line a row: the time it is sorted by, count inside the range (and ever), and what it is."""
+    times_us = [row.first_us if asked.sort == "first" else row.last_us for row in rows]
+    zones = "/".join(sorted({offset(at_us, tz) for at_us in times_us}))
+    seen = "FIRST SEEN" if asked.sort == "first" else "LAST SEEN"
     columns = {
-        "LAST SEEN AGO" if asked.ago else f"LAST SEEN ({tz} {zones})": [
-            ago(row.last_us, now_us) if asked.ago else local(row.last_us, tz) for row in rows
+        f"{seen} AGO" if asked.ago else f"{seen} ({tz} {zones})": [
+            ago(at_us, now_us) if asked.ago else local(at_us, tz) for at_us in times_us
         ],
         "COUNT": [_count(row) for row in rows],
         "LEVEL": [row.level.upper() for row in rows],

@@ -6,11 +6,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from logstore import statements
-from logstore.cli.text import escaped, note, write_json, write_table
+from logstore.cli.text import counted, escaped, note, write_json, write_table
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
-from logstore.search.question import Row, describe, find_run, run_of, stats
+from logstore.search.question import Part, describe, find_run, joined, parts_of, runs_of, stats
 from logstore.search.times import SystemZone, ago, local, offset
 
 _NUMBER: Final = re.compile(r"([ce]?)([1-9]\d{0,17})")
@@ -21,7 +20,7 @@ def show(connection: Connection, number: str, limit: int) -> None:
     match = _NUMBER.fullmatch(number)
     if not match:
         raise InvalidQuery(
-            f"{number!r} is no id; use c57 for a content or e812 for an episode, as `query` prints them"
+            f"{number!r} is no id; use c57 for a content or e812 for an episode, as `query --ids` prints them"
         )
     if match[1] == "e":
         _show_episode(connection, int(match[2]))
@@ -63,27 +62,24 @@ def _show_content(connection: Connection, content_id: int, limit: int) -> None:
     found = describe(connection, content_id)
     if found is None:
         raise InvalidQuery(
-            f"{connection.path}: there is no content {content_id}; `logstore query` prints the ids"
+            f"{connection.path}: there is no content {content_id}; `logstore query --ids` prints them"
         )
-    rows = [
-        _run(connection, *row) for row in connection.rows(statements.RUNS_OF_CONTENT, (content_id, limit))
-    ]
-    rows.reverse()
+    found_runs = runs_of(connection, content_id, limit)
     tz = SystemZone()
     print(f"c{content_id}  {found.level.upper()}  {escaped(found.source)}")
     print(escaped(found.message))
     print(f"sha256 {found.content_hash}")
     print()
     print(
-        f"seen {found.count:,} times in {found.episodes:,} episodes, "
+        f"seen {counted(found.count, 'time')} in {counted(found.episodes, 'episode')}, "
         f"{'open' if found.is_open else 'closed'} now"
     )
     print(f"{local(found.first_us, tz)} - {local(found.last_us, tz)} ({tz} {offset(found.last_us, tz)})")
     print(f"gaps {_gaps(found.gap_min_ms, found.gap_max_ms)}")
     print()
-    _print_runs(rows)
-    _print_texts(connection, rows[0], rows[-1])
-    if len(rows) == limit:
+    _print_runs(found_runs)
+    _print_texts(found_runs[0], found_runs[-1])
+    if len(found_runs) == limit:
         note(f"the newest {limit} episodes; -n for more")
 
 
@@ -91,22 +87,20 @@ def _show_episode(connection: Connection, episode_id: int) -> None:
     found = find_run(connection, episode_id)
     if found is None:
         raise InvalidQuery(
-            f"{connection.path}: there is no episode {episode_id}; `logstore query --episodes` prints the ids"
+            f"{connection.path}: there is no episode {episode_id}; `query --episodes --ids` prints them"
         )
-    row = _run(connection, *found)
+    run = parts_of(connection, *found)
+    row = joined(run)
     print(f"e{row.id} of c{row.content_id}  {row.level.upper()}  {escaped(row.source)}")
     print(escaped(row.message))
     print()
-    _print_runs([row])
-    _print_texts(connection, row, row)
+    _print_runs([run])
+    _print_texts(run, run)
 
 
-def _run(connection: Connection, content_id: int, run_id: int) -> Row:
-    return run_of(connection, content_id, run_id)
-
-
-def _print_runs(rows: list[Row]) -> None:
+def _print_runs(found: list[list[Part]]) -> None:
     tz = SystemZone()
+    rows = [joined(parts) for parts in found]
     lines = [
         (
             f"e{row.id}",
@@ -124,13 +118,13 @@ def _print_runs(rows: list[Row]) -> None:
     )
 
 
-def _print_texts(connection: Connection, first: Row, last: Row) -> None:
-    begin = connection.rows(statements.PARTS_OF_RUN, (first.content_id, False, first.id))
-    end = connection.rows(statements.PARTS_OF_RUN, (last.content_id, False, last.id))
+def _print_texts(first: list[Part], last: list[Part]) -> None:
+    begin = min(first, key=lambda part: part.first_us)
+    end = max(last, key=lambda part: part.last_us)
     print()
     for name, text, attributes in (
-        ("first", first.first_text, min(begin, key=lambda part: part[2])[13]),
-        ("last", last.last_text, max(end, key=lambda part: part[3])[14]),
+        ("first", begin.first_text, begin.first_attributes),
+        ("last", end.last_text, end.last_attributes),
     ):
         print(f"{name} text: {escaped(text)}")
         if attributes is not None:

@@ -55,8 +55,14 @@ def write_table(
 
 
 def note(message: str) -> None:
-    """Print a remark where it does not disturb what is piped."""
+    """Print a remark where it does not disturb what is piped, after what was printed before."""
+    sys.stdout.flush()
     print("\n".join(escaped(line) for line in message.splitlines()), file=sys.stderr)
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its noun: `1 episode`, `2,000 episodes`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def jsonable(value: Any) -> Any:

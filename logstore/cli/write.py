@@ -83,6 +83,7 @@ def sweep(
     logstore sweep
     logstore sweep --every 30s
     """
+    from logstore.cli.text import counted
     from logstore.search.times import parse_duration
 
     pause_us = None if every is None else parse_duration(every)
@@ -91,7 +92,7 @@ def sweep(
     with _store(context, must_exist=True) as store:
         while True:
             moved = store.sweep()
-            print(f"{moved:,} episodes moved into the archive", flush=True)
+            print(f"{counted(moved, 'episode')} moved into the archive", flush=True)
             if pause_us is None:
                 return
             time.sleep(pause_us / 1_000_000)

@@ -34,6 +34,27 @@ class Row:
     content_id: int
 
 
+class Part(NamedTuple):
+    """One episode of a run; attributes are JSON text."""
+
+    content_id: int
+    id: int
+    state: str
+    first_us: int
+    last_us: int
+    records: int
+    level: str
+    source: str
+    message: str
+    gap_min_ms: int | None
+    gap_max_ms: int | None
+    first_text: str
+    last_text: str
+    reason: str | None
+    first_attributes: str | None
+    last_attributes: str | None
+
+
 class Answer(NamedTuple):
     """Rows in the order of printing, and how many there were before the limit."""
 
@@ -105,7 +126,7 @@ def runs(
     found = connection.rows(statements.QUERY_RUNS, {**_bindings(chosen, order, limit), "parts": parts})
     rows = []
     for _, content_id, run_id, count, whole in found:
-        run = run_of(connection, content_id, run_id, parts=parts)
+        run = joined(parts_of(connection, content_id, run_id, parts=parts))
         rows.append(replace(run, count=count, count_exact=bool(whole)))
     keys = {
         "last": lambda row: -row.last_us,
@@ -116,31 +137,39 @@ def runs(
     return _answer(rows, found, order, reverse=reverse)
 
 
-def run_of(connection: Connection, content_id: int, run_id: int, *, parts: bool = False) -> Row:
-    """Return a whole run as one row: first of its first part, state and reason of its last."""
-    found = connection.rows(statements.PARTS_OF_RUN, (content_id, parts, run_id))
-    first, last = found[0], found[-1]
-    total = sum(part[4] for part in found)
-    gaps_min = [part[8] for part in found if part[8] is not None]
-    gaps_max = [part[9] for part in found if part[9] is not None]
+def parts_of(connection: Connection, content_id: int, run_id: int, *, parts: bool = False) -> list[Part]:
+    """Return the parts of a run, first to last; with `parts` only the one whose id is `run_id`."""
+    return [Part(*row) for row in connection.rows(statements.PARTS_OF_RUN, (content_id, parts, run_id))]
+
+
+def joined(parts: list[Part]) -> Row:
+    """Return a run as one row: id and first of the first part, counts summed, state and reason of the last."""
+    first, last = parts[0], parts[-1]
+    total = sum(part.records for part in parts)
     return Row(
-        id=first[0],
-        state=last[1],
-        first_us=min(part[2] for part in found),
-        last_us=max(part[3] for part in found),
+        id=first.id,
+        state=last.state,
+        first_us=min(part.first_us for part in parts),
+        last_us=max(part.last_us for part in parts),
         count=total,
         count_total=total,
         count_exact=True,
-        level=first[5],
-        source=first[6],
-        message=first[7],
-        gap_min_ms=min(gaps_min, default=None),
-        gap_max_ms=max(gaps_max, default=None),
-        first_text=min(found, key=lambda part: part[2])[10],
-        last_text=max(found, key=lambda part: part[3])[11],
-        reason=last[12],
-        content_id=content_id,
+        level=first.level,
+        source=first.source,
+        message=first.message,
+        gap_min_ms=min((part.gap_min_ms for part in parts if part.gap_min_ms is not None), default=None),
+        gap_max_ms=max((part.gap_max_ms for part in parts if part.gap_max_ms is not None), default=None),
+        first_text=min(parts, key=_first_us).first_text,
+        last_text=max(parts, key=_last_us).last_text,
+        reason=last.reason,
+        content_id=first.content_id,
     )
+
+
+def runs_of(connection: Connection, content_id: int, limit: int) -> list[list[Part]]:
+    """Return the newest runs of a content, oldest first, each as its parts."""
+    newest = connection.rows(statements.RUNS_OF_CONTENT, (content_id, limit))
+    return [parts_of(connection, content_id, run_id) for (run_id,) in reversed(newest)]
 
 
 def find_run(connection: Connection, episode_id: int) -> tuple[int, int] | None:
@@ -183,6 +212,14 @@ def count_inside(count: int, first_us: int, last_us: int, since_us: int, until_u
     span = last_us - first_us
     overlap = min(last_us, until_us) - max(first_us, since_us)
     return 1 + (2 * (count - 1) * overlap + span) // (2 * span)
+
+
+def _first_us(part: Part) -> int:
+    return part.first_us
+
+
+def _last_us(part: Part) -> int:
+    return part.last_us
 
 
 def _install(connection: Connection, chosen: Filter) -> None:
