@@ -233,6 +233,7 @@ def open_reader(path: Path, *, busy_timeout: float, vfs: str | None = None) -> C
         raise StoreMissing(f"{path}: no store is there; name another one with --db, or write to it first")
     connection = _connect(path, "ro", busy_timeout, vfs)
     try:
+        _check_begun(connection)
         check_ours(connection)
         check_version(connection)
     except BaseException:
@@ -349,6 +350,11 @@ def _configure_writer(connection: Connection, durability: Durability) -> None:
 
 def _is_empty(connection: Connection) -> bool:
     return file_version(connection) == 0 and connection.rows("SELECT count(*) FROM sqlite_schema") == [(0,)]
+
+
+def _check_begun(connection: Connection) -> None:
+    if _is_empty(connection):
+        raise StoreMissing(f"{connection.path}: an empty file, no store yet; write to it first")
 
 
 def _create_file(path: Path, group: str | None) -> None:

@@ -30,49 +30,69 @@ class State(NamedTuple):
     window_ms: int
     max_span_ms: int
     max_open: int
-    last_receipt: int | None
+    newest_us: int
 
 
 class Intake:
-    """Folds batches into the queue. One for each writing connection, used under its owner's lock."""
+    """Folds batches into the queue. One for each writing connection, used under its owner's lock.
+
+    What it read or wrote stays known as long as no other connection has committed: then a repeat is one
+    UPSERT and nothing is read.
+    """
 
     def __init__(self, connection: Connection, *, auto_sweep: bool) -> None:
         self._connection = connection
         self._auto_sweep = auto_sweep
-        self._queue = _QueueCache()
+        self._data_version = -1
+        self._state: State | None = None
+        self._receipt = 0
+        self._spans = _OpenSpans()
 
     def take(self, batch: Batch, received_us: int) -> Taken:
         """Store a batch at one time of receipt, exactly as record by record."""
         batch.date(received_us)
-        state = self._state(received_us)
-        self._queue.check(self._connection.data_version())
-        if self._auto_sweep and abs(received_us - state.swept_us) * 4 > state.window_ms * 1000:
+        if self._connection.data_version() != self._data_version:
             self.forget()
+        state = self._current_state(received_us)
+        if self._auto_sweep and abs(received_us - state.swept_us) * 4 > state.window_ms * 1000:
             sweep_rows(self._connection, received_us, state.window_ms, AUTO_ROWS)
-            state = self._state(received_us)
+            self.forget()
+            state = self._current_state(received_us)
         groups = list(batch.groups.values())
         self._load(groups)
         opening = sum(group.current is None for group in groups)
+        before = self._receipt
         put = self._put if state.open_count + opening <= state.max_open else self._put_one_by_one
-        contents, episodes = put(batch, groups, received_us, state)
+        contents, episodes = put(batch, groups, received_us, before + 1)
+        self._receipt = before + len(batch.records)
         return Taken(len(batch.records), contents, episodes)
 
     def committed(self) -> None:
         """Say that what was taken is durable now."""
-        self._queue.committed(self._connection.data_version())
+        self._data_version = self._connection.data_version()
 
     def forget(self) -> None:
-        """Forget what the queue holds: this connection rolled back, or moved rows out of it."""
-        self._queue.clear()
+        """Forget what is known: this connection rolled back, or moved rows out of the queue."""
+        self._state = None
+        self._spans.clear()
 
-    def _state(self, received_us: int) -> State:
-        return State(*self._connection.rows(statements.READ_STATE, (received_us,))[0])
+    def _current_state(self, received_us: int) -> State:
+        """Return the rules and counters, and know the last order number at this time of receipt."""
+        if self._state is None or received_us < self._state.newest_us:
+            row = self._connection.rows(statements.READ_STATE, (received_us,))[0]
+            self._receipt = row[-1] or 0
+            state = State(*row[:-1])
+            self._state = state._replace(newest_us=max(state.newest_us or 0, received_us))
+        elif received_us > self._state.newest_us:
+            self._state = self._state._replace(newest_us=received_us)
+            self._receipt = 0
+        return self._state
 
     def _load(self, groups: list[Group]) -> None:
         """Fill in what the queue holds of each group's content."""
         unknown = {}
         for group in groups:
-            known = self._queue.get(group.content.hash)
+            known = self._spans.get(group.content.hash)
             if known is None:
                 unknown[group.content.hash] = group
             else:
@@ -82,13 +102,15 @@ class Intake:
                 group = unknown[row[0]]
                 group.content_id, group.current, group.stored = row[1], Span(*row[2:11]), row[11:]
 
-    def _put(self, batch: Batch, groups: list[Group], received_us: int, state: State) -> tuple[int, int]:
+    def _put(
+        self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int
+    ) -> tuple[int, int]:
         """Fold groups into the queue. Returns how many contents and episodes are new."""
+        state = self._current_state(received_us)
         closed: list[tuple[Span, Group]] = []
         opened: list[Span] = []
         queued: list[tuple[Group, Span]] = []
-        entered = contents = 0
-        longest_us = state.longest_us
+        entered = contents = longest_us = 0
         for group in groups:
             ended, current = fold(
                 group.current, group.orders, batch.times_us, state.window_ms, state.max_span_ms
@@ -105,15 +127,12 @@ class Intake:
             _number(opened, state.next_id)
         if closed:
             longest_us = max(longest_us, *(span.last_us - span.first_us for span, _ in closed))
-            self._close(batch, closed)
-        self._queue_up(batch, queued, received_us, (state.last_receipt or 0) + 1)
+            closed.sort(key=lambda pair: pair[0].closed_order)
+            self._connection.each(statements.CLOSE_EPISODE, [_closed_row(batch, *pair) for pair in closed])
+        self._queue_up(batch, queued, received_us, first_receipt)
         if opened or longest_us > state.longest_us:
             self._save_state(state, len(opened), entered, longest_us)
         return contents, len(opened)
-
-    def _close(self, batch: Batch, closed: list[tuple[Span, Group]]) -> None:
-        closed.sort(key=lambda pair: pair[0].closed_order)
-        self._connection.each(statements.CLOSE_EPISODE, [_closed_row(batch, *pair) for pair in closed])
 
     def _queue_up(
         self, batch: Batch, queued: list[tuple[Group, Span]], received_us: int, first_receipt: int
@@ -122,16 +141,17 @@ class Intake:
         for group, span in queued:
             texts = batch.texts(span, group.stored)
             rows.append(_open_row(group, span, texts, received_us, first_receipt + group.orders[-1]))
-            self._queue.put(group, span, texts)
+            self._spans.put(group, span, texts)
         self._connection.each(statements.PUT_OPEN, rows)
 
     def _save_state(self, state: State, opened: int, entered: int, longest_us: int) -> None:
-        if longest_us > state.longest_us:  # grow it by doubling, so that it is seldom written
-            longest_us = 1 << longest_us.bit_length()
+        doubled_us = 1 << longest_us.bit_length()  # so that it is seldom written
+        longest_us = doubled_us if longest_us > state.longest_us else state.longest_us
         self._connection.rows(statements.SAVE_STATE, (state.next_id + opened, entered, longest_us))
+        self._state = None
 
     def _put_one_by_one(
-        self, batch: Batch, groups: list[Group], received_us: int, state: State
+        self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int
     ) -> tuple[int, int]:
         """Store record by record: with a full queue, each first copy sends another episode away."""
         contents = episodes = 0
@@ -140,33 +160,22 @@ class Intake:
             one = Group(group.content, [order])
             self._load([one])
             if one.current is None:
+                _make_room(self._connection, received_us, self._current_state(received_us))
                 self.forget()
-                _make_room(self._connection, received_us, state)
-            added = self._put(batch, [one], received_us, state)
+            added = self._put(batch, [one], received_us, first_receipt)
             contents, episodes = contents + added[0], episodes + added[1]
             group.current = one.current
-            state = self._state(received_us)._replace(last_receipt=state.last_receipt)
         return contents, episodes
 
 
-class _QueueCache:
-    """Open episodes as this connection last wrote them: true as long as nobody else has written since."""
+class _OpenSpans:
+    """Open episodes as this connection last wrote them, by content hash."""
 
     def __init__(self, entries: int = 16_384) -> None:
         self._entries = entries
         self._known: dict[bytes, tuple[int | None, Span | None, Texts]] = {}
-        self._data_version = -1
         self.get = self._known.get
         self.clear = self._known.clear
-
-    def check(self, data_version: int) -> None:
-        """Forget everything if the file is not as this connection's last commit left it."""
-        if data_version != self._data_version:
-            self.clear()
-
-    def committed(self, data_version: int) -> None:
-        """Note how this connection's commit left the file."""
-        self._data_version = data_version
 
     def put(self, group: Group, span: Span, texts: Texts) -> None:
         """Remember what is written of a group. Large texts are looked up again instead."""

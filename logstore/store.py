@@ -76,6 +76,7 @@ class LogStore:
         self._vfs = vfs
         self._lock = threading.RLock()
         self._identities = IdentityCache()
+        self._writers: list[BackgroundWriter] = []
         _check_options(masks, redact, durability)
         chosen = Settings.chosen(window, max_span, max_open)
         if readonly:
@@ -102,11 +103,15 @@ class LogStore:
         self.close()
 
     def close(self) -> None:
-        """Close the store; closing twice is harmless."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        """Close the store, after storing what its background writers hold; closing twice is harmless."""
+        try:
+            for writer in self._writers:
+                writer.close()
+        finally:
+            with self._lock:
+                if self._connection is not None:
+                    self._connection.close()
+                    self._connection = None
 
     def log(
         self,
@@ -130,6 +135,8 @@ class LogStore:
         its writer, was taken before changes nothing and returns 0, so it may be sent again safely.
         """
         batch = gather(records, self._identities)
+        if not batch.records and token is None:
+            return 0
         return self._take(batch, before=None if token is None else _token_check(token)).records
 
     def log_input(
@@ -211,9 +218,13 @@ class LogStore:
     def background(self, **options: Any) -> BackgroundWriter:
         """Return a writer whose `log()` never blocks; see BackgroundWriter for its options."""
         self._writing()
-        return BackgroundWriter(
-            lambda records, token: self.log_many(records, token=token), clock_us=self._clock_us, **options
-        )
+
+        def store_batch(records: list[Record], token: tuple[str, int]) -> int:
+            return self.log_many(records, token=token)
+
+        writer = BackgroundWriter(store_batch, clock_us=self._clock_us, **options)
+        self._writers.append(writer)
+        return writer
 
     def last_sequence(self, writer: str) -> int | None:
         """Return the highest sequence taken of a writer, None if it never sent a token."""

@@ -1,9 +1,14 @@
 """What the tests of the store share: a clock that only moves when told, a store, and the stock shell."""
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from model import NOW_US, Clock
@@ -11,6 +16,7 @@ from model import NOW_US, Clock
 from logstore import LogStore
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
+Forked = Callable[..., str]
 
 
 @pytest.fixture
@@ -50,3 +56,55 @@ def shell() -> Shell:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forked() -> Forked:
+    """Run a function in a forked child, as user `uid` if one is given.
+
+    Gives the repr of what it returned, the name and message of what it raised, or "hung" after 5 seconds.
+    """
+
+    def run(function: Callable[[], object], uid: int | None = None) -> str:
+        reading, writing = os.pipe()
+        with warnings.catch_warnings():  # Python 3.12 warns of a fork beside threads: that is what is tested
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            _answer(function, uid, writing)
+        os.close(writing)
+        with os.fdopen(reading, encoding="utf-8") as answer:
+            said = answer.read()
+        _, status = os.waitpid(pid, 0)
+        return "hung" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM else said
+
+    return run
+
+
+def _answer(function: Callable[[], object], uid: int | None, writing: int) -> NoReturn:
+    signal.alarm(5)
+    try:
+        if uid is not None:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+        said = repr(function())
+    except BaseException as error:  # noqa: BLE001  # the parent asserts on it, whatever it is
+        said = f"{type(error).__name__}: {error}"
+    os.write(writing, said.encode("utf-8", "backslashreplace")[:60_000])
+    os._exit(0)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "logstore-test", str(place)]
+    done = None
+    with contextlib.suppress(FileNotFoundError):
+        done = subprocess.run(mount, capture_output=True, check=False)
+    if done is None or done.returncode != 0:
+        pytest.skip("NO SMALL DISK CAN BE MOUNTED HERE, so nothing proves what a full one does: run as root")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -143,7 +143,7 @@ def parts_of(connection: Connection, content_id: int, run_id: int, *, parts: boo
 
 
 def joined(parts: list[Part]) -> Row:
-    """Return a run as one row: id and first of the first part, counts summed, state and reason of the last."""
+    """Return a run as one row: id and first of its first part, counts summed, state of its last."""
     first, last = parts[0], parts[-1]
     total = sum(part.records for part in parts)
     return Row(
