@@ -14,6 +14,8 @@ from logstore.record import TIME_END_US, Record
 
 _KEY: Final = itemgetter(2, 1, 0)  # source, level, message
 _TIME: Final = itemgetter(3)
+_READABLE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ASCII: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 _WRONG_TIME: Final = "timestamp_us is whole microseconds from 1970 to 9999, not {!r}"
 
 
@@ -155,14 +157,10 @@ def as_json(attributes: object) -> str | None:
             f"attributes are a JSON object, not {type(attributes).__name__}; nothing was stored"
         )
     try:
-        text = _dumped(attributes, ensure_ascii=False)
+        text = _READABLE.encode(dict(attributes))
         text.encode()
     except UnicodeEncodeError:  # lone surrogates, which JSON can write out
-        return _dumped(attributes, ensure_ascii=True)
+        return _ASCII.encode(dict(attributes))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRecord(f"attributes are a JSON object: {error}; nothing was stored") from error
     return text
-
-
-def _dumped(attributes: Mapping[Any, Any], *, ensure_ascii: bool) -> str:
-    return json.dumps(dict(attributes), ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))

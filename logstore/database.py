@@ -416,7 +416,9 @@ def _explained(error: Exception, path: Path, busy_timeout: float) -> LogStoreErr
             return StoreClosed(f"{path}: this store was closed; open it again")
         case apsw.InterruptError():
             return InvalidQuery(f"{path}: the statement ran for too long and was stopped; narrow it down")
-        case apsw.SQLError() | apsw.AuthError() | apsw.BindingsError():
+        case apsw.AuthError():
+            return InvalidQuery(f"{path}: only reading is allowed here, and this statement would do more")
+        case apsw.SQLError() | apsw.BindingsError():
             return InvalidQuery(f"{path}: {error}")
         case _:
             return LogStoreError(f"{path}: {type(error).__name__}: {error}")

@@ -61,6 +61,8 @@ def ingest_all(
 
 def _ingest_one(store: LogStore, path: str, *, tz: tzinfo, format_: str | None, host: str | None) -> None:
     tally = Tally()
+    if path == "-" and sys.stdin.isatty():
+        note("reading log lines from this terminal; end with Ctrl-D")
     with open_input(path, sys.stdin.buffer) as source:
         reading = _reading(store, source, tz=tz, format_=format_, host=host)
         after = _stored(store, source)

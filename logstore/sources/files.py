@@ -17,7 +17,7 @@ from logstore.sources.parser import LineParser
 from logstore.sources.pieces import Piece, pieces, split
 from logstore.sources.state import State
 
-BATCH_LINES: Final = 10_000
+BATCH_LINES: Final = 40_000  # a batch costs an UPSERT for each of its contents, so larger ones cost less
 BATCH_BYTES: Final = 16 * 1024 * 1024
 BLOCK_BYTES: Final = 1024 * 1024
 HEAD_BYTES: Final = 1024
