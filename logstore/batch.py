@@ -1,6 +1,7 @@
 """A batch on its way to the store: records grouped by content, before any lock is taken."""
 
 import json
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from logstore.identity import Content, identify
 from logstore.record import TIME_END_US, Record
 
 _KEY: Final = itemgetter(2, 1, 0)  # source, level, message
+_LEVEL: Final = itemgetter(1)
 _TIME: Final = itemgetter(3)
+_ATTRIBUTES: Final = itemgetter(4)
 _READABLE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _ASCII: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 _WRONG_TIME: Final = "timestamp_us is whole microseconds from 1970 to 9999, not {!r}"
@@ -35,6 +38,10 @@ class Group:
     current: Span | None = None
     stored: Texts = NO_TEXTS
 
+    def after(self, taken: int) -> "Group":
+        """Return the group without those of its records that are among the first `taken`."""
+        return Group(self.content, self.orders[bisect_left(self.orders, taken) :])
+
     @property
     def run_count(self) -> int:
         """Records in the run that is open now, 0 before it is stored."""
@@ -43,11 +50,15 @@ class Group:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """Records in their order, their times, and their places by content hash."""
+    """Records in their order, their times, their places by content hash, and the JSON of their attributes.
+
+    `json` is by identity: records of one text often share one attributes object.
+    """
 
     records: Sequence[Record]
     times_us: list[Any]
     groups: dict[bytes, Group]
+    json: dict[int, str | None]
 
     def date(self, received_us: int) -> None:
         """Give the records without a timestamp the time of receipt."""
@@ -57,8 +68,8 @@ class Batch:
     def texts(self, span: Span, stored: Texts) -> Texts:
         """Return what an episode keeps in full: of this batch's records, or what was stored before."""
         first, last = span.first_order, span.last_order
-        first_attributes = stored[2] if first < 0 else as_json(self.records[first].attributes)
-        last_attributes = stored[3] if last < 0 else as_json(self.records[last].attributes)
+        first_attributes = stored[2] if first < 0 else self.json[id(self.records[first].attributes)]
+        last_attributes = stored[3] if last < 0 else self.json[id(self.records[last].attributes)]
         if first_attributes is None and last_attributes is None:
             return NO_TEXTS
         return (None, None, first_attributes, last_attributes)
@@ -66,14 +77,17 @@ class Batch:
 
 def gather_one(record: Record, identities: "IdentityCache") -> Batch:
     """Check a single record. Raises InvalidRecord."""
-    message, level, source, at_us, _ = record
-    if at_us is not None and not _is_time(at_us):
+    message, level, source, at_us, attributes = record
+    _check_level(type(level))
+    if at_us is not None and not is_time(at_us):
         raise InvalidRecord(_WRONG_TIME.format(at_us))
     try:
         content = identities.of(source, level, message)
     except TypeError as error:
         raise InvalidRecord(f"{error}; nothing was stored") from error
-    return Batch((record,), [at_us], {content.hash: Group(content, [0])})
+    return Batch(
+        (record,), [at_us], {content.hash: Group(content, [0])}, {id(attributes): as_json(attributes)}
+    )
 
 
 def gather(records: Iterable[Record], identities: "IdentityCache") -> Batch:
@@ -84,6 +98,8 @@ def gather(records: Iterable[Record], identities: "IdentityCache") -> Batch:
     kept = records if isinstance(records, list | tuple) else list(records)
     _check_types(kept)
     times_us = _checked_times(kept)
+    attributes = map(_ATTRIBUTES, kept)
+    json_of = {number: as_json(found) for number, found in {id(each): each for each in attributes}.items()}
     by_key: defaultdict[tuple[str, str | int, str], list[int]] = defaultdict(list)
     order = 0
     try:
@@ -98,7 +114,7 @@ def gather(records: Iterable[Record], identities: "IdentityCache") -> Batch:
                 group.orders = sorted(group.orders + orders)
     except (InvalidRecord, TypeError) as error:
         raise _invalid(order, error) from error
-    return Batch(kept, times_us, groups)
+    return Batch(kept, times_us, groups, json_of)
 
 
 def _check_types(records: Sequence[Record]) -> None:
@@ -106,6 +122,14 @@ def _check_types(records: Sequence[Record]) -> None:
         for order, record in enumerate(records):
             if not isinstance(record, Record):
                 raise _invalid(order, TypeError(f"a Record is needed, not {type(record).__name__}"))
+    for kind in set(map(type, map(_LEVEL, records))):
+        _check_level(kind)
+
+
+def _check_level(kind: type) -> None:
+    """Refuse what equals a level but is none: True == 1.0 == 1 would find its place in a dictionary."""
+    if kind is bool or not issubclass(kind, str | int):
+        raise InvalidRecord(f"a level is a name or a number 0 to 7, not {kind.__name__}; nothing was stored")
 
 
 def _checked_times(records: Sequence[Record]) -> list[int | None]:
@@ -114,12 +138,13 @@ def _checked_times(records: Sequence[Record]) -> list[int | None]:
     whole = not set(map(type, given)) - {int}
     if given and not (whole and min(given) >= 0 and max(given) < TIME_END_US):
         for order, at_us in enumerate(times_us):
-            if at_us is not None and not _is_time(at_us):
+            if at_us is not None and not is_time(at_us):
                 raise _invalid(order, ValueError(_WRONG_TIME.format(at_us)))
     return times_us
 
 
-def _is_time(at_us: object) -> bool:
+def is_time(at_us: object) -> bool:
+    """Return whether this is a time in whole microseconds from 1970 to 9999."""
     return type(at_us) is int and 0 <= at_us < TIME_END_US
 
 

@@ -42,6 +42,7 @@ Durability = Literal["full", "normal"]
 
 _MINIMUM_SQLITE: Final = (3, 51, 3)
 _READING: Final = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
+_SMALLEST_DATABASE: Final = 512
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -62,7 +63,7 @@ class Connection:
         """Run a statement and return all its rows."""
         try:
             return self._execute(statement, bindings).fetchall()
-        except (apsw.Error, UnicodeDecodeError) as error:
+        except (apsw.Error, UnicodeError) as error:
             raise self.explain(error) from error
 
     def row(self, statement: str, bindings: Bindings = ()) -> tuple[Any, ...] | None:
@@ -74,21 +75,21 @@ class Connection:
         """Run a statement once for each of the bindings and return the rows of them all."""
         try:
             return self._raw.executemany(statement, bindings).fetchall()
-        except (apsw.Error, UnicodeDecodeError) as error:
+        except (apsw.Error, UnicodeError) as error:
             raise self.explain(error) from error
 
     def stream(self, statement: str, bindings: Bindings = ()) -> Iterator[tuple[Any, ...]]:
         """Run a statement now and yield its rows as they are asked for, all of one snapshot."""
         try:
             cursor = self._execute(statement, bindings)
-        except (apsw.Error, UnicodeDecodeError) as error:
+        except (apsw.Error, UnicodeError) as error:
             raise self.explain(error) from error
         return self._each_row(cursor)
 
     def _each_row(self, cursor: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         try:
             yield from cursor
-        except (apsw.Error, UnicodeDecodeError) as error:
+        except (apsw.Error, UnicodeError) as error:
             raise self.explain(error) from error
 
     def data_version(self) -> int:
@@ -119,10 +120,6 @@ class Connection:
 
     def transaction(self) -> "Transaction":
         """Return a context that holds the write lock from its start, and commits or rolls back at its end."""
-        if os.getpid() != self._pid:
-            raise StoreClosed(
-                f"{self.path}: this store was opened by the parent of a fork; open it again in the child"
-            )
         return Transaction(self, self._raw)
 
     def define(self, name: str, function: Callable[..., Any]) -> None:
@@ -200,28 +197,45 @@ class Transaction:
                 self._raw.execute("ROLLBACK")
 
 
-def open_writer(
-    path: Path, *, durability: Durability, busy_timeout: float, vfs: str | None, group: str | None
-) -> Connection:
+def open_writer(path: Path, *, busy_timeout: float, vfs: str | None, group: str | None) -> Connection:
     """Open a file for writing, creating it empty if it is not there (mode 0600, or 0640 for `group`).
 
-    Raises NotALogStore, StoreUnavailable, StoreDamaged or StoreBusy. The caller creates the schema.
+    Nothing is written yet: an existing file may be of any version of ours. Raises NotALogStore,
+    StoreUnavailable, StoreDamaged, StoreFull or StoreBusy.
     """
     if tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3]) < _MINIMUM_SQLITE:
         raise StoreUnavailable(
             f"{path}: SQLite {apsw.sqlite_lib_version()} can lose commits in WAL mode; "
             "install apsw 3.51.3 or newer"
         )
-    _create_file(path, group)
+    if not is_there(path):
+        _create_file(path, group)
+    _check_kind(path)
     connection = _connect(path, "rw", busy_timeout, vfs)
     try:
         if not _is_empty(connection):
             check_ours(connection)
-        _configure_writer(connection, durability)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def configure_writer(connection: Connection, durability: Durability) -> None:
+    """Set up a connection for writing, and a new file for good; an existing file is not written."""
+    if connection.rows("PRAGMA page_count") == [(0,)]:
+        connection.rows("PRAGMA auto_vacuum = INCREMENTAL")  # only a file without pages takes it
+    if connection.rows("PRAGMA journal_mode") != [("wal",)] and (
+        connection.rows("PRAGMA journal_mode = WAL") != [("wal",)]
+    ):
+        raise StoreUnavailable(
+            f"{connection.path}: no write-ahead log is possible here; use a local filesystem"
+        )
+    connection.rows(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+    connection.rows(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+    connection.rows("PRAGMA cache_size = -32000")
+    connection.rows("PRAGMA fullfsync = ON")  # macOS: a plain fsync does not reach the platter
+    connection.rows("PRAGMA checkpoint_fullfsync = ON")
 
 
 def open_reader(path: Path, *, busy_timeout: float, vfs: str | None = None) -> Connection:
@@ -229,9 +243,15 @@ def open_reader(path: Path, *, busy_timeout: float, vfs: str | None = None) -> C
 
     Raises StoreMissing, NotALogStore, VersionMismatch, StoreUnavailable, StoreDamaged or StoreBusy.
     """
-    if not path.exists():
+    if not is_there(path):
         raise StoreMissing(f"{path}: no store is there; name another one with --db, or write to it first")
-    connection = _connect(path, "ro", busy_timeout, vfs)
+    _check_kind(path)
+    try:
+        connection = _connect(path, "ro", busy_timeout, vfs)
+    except StoreFull:
+        if not _is_at_rest(path):
+            raise
+        connection = _connect(path, "ro&immutable=1", busy_timeout, vfs)
     try:
         _check_begun(connection)
         check_ours(connection)
@@ -240,6 +260,20 @@ def open_reader(path: Path, *, busy_timeout: float, vfs: str | None = None) -> C
         connection.close()
         raise
     return connection
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file is there. Raises StoreUnavailable if the system will not say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise StoreUnavailable(
+            f"{path}: cannot be looked at ({why}); check the name and your rights"
+        ) from error
+    return True
 
 
 def check_ours(connection: Connection) -> None:
@@ -294,7 +328,7 @@ def _dotted(version: int) -> str:
 
 def _connect(path: Path, mode: str, busy_timeout: float, vfs: str | None) -> Connection:
     # psow=0: never assume that a torn write leaves its neighbours in the same sector whole.
-    uri = f"file:{quote(str(path))}?mode={mode}&psow=0"
+    uri = f"file:{quote(os.fsencode(path))}?mode={mode}&psow=0"
     flags = apsw.SQLITE_OPEN_URI
     flags |= apsw.SQLITE_OPEN_READONLY if mode == "ro" else apsw.SQLITE_OPEN_READWRITE
     try:
@@ -335,21 +369,27 @@ def _patience(busy_timeout: float) -> Callable[[int], bool]:
     return wait
 
 
-def _configure_writer(connection: Connection, durability: Durability) -> None:
-    connection.rows("PRAGMA auto_vacuum = INCREMENTAL")  # only a file without tables takes it
-    if connection.rows("PRAGMA journal_mode = WAL") != [("wal",)]:
-        raise StoreUnavailable(
-            f"{connection.path}: no write-ahead log is possible here; use a local filesystem"
-        )
-    connection.rows(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
-    connection.rows(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
-    connection.rows("PRAGMA cache_size = -32000")
-    connection.rows("PRAGMA fullfsync = ON")  # macOS: a plain fsync does not reach the platter
-    connection.rows("PRAGMA checkpoint_fullfsync = ON")
-
-
 def _is_empty(connection: Connection) -> bool:
-    return file_version(connection) == 0 and connection.rows("SELECT count(*) FROM sqlite_schema") == [(0,)]
+    return (
+        file_version(connection) == 0
+        and connection.rows("PRAGMA application_id") == [(0,)]
+        and connection.rows("SELECT count(*) FROM sqlite_schema") == [(0,)]
+    )
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether nobody has the store open: then, with no room for SQLite's -shm, it can be read without."""
+    wal = path.with_name(f"{path.name}-wal")
+    return not wal.exists() or wal.stat().st_size == 0
+
+
+def _check_kind(path: Path) -> None:
+    """Raise NotALogStore for what SQLite would wait for, or overwrite: it takes one byte for none."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise NotALogStore(f"{path}: this is not a regular file; name another path")
+    if 0 < found.st_size < _SMALLEST_DATABASE:
+        raise NotALogStore(f"{path}: this is not a logstore file; it was left untouched: name another path")
 
 
 def _check_begun(connection: Connection) -> None:
@@ -368,15 +408,13 @@ def _create_file(path: Path, group: str | None) -> None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise NotALogStore(f"{path}: this is not a regular file; name another path") from None
-        return
+        return  # somebody else was quicker
     except OSError as error:
         raise StoreUnavailable(_unopened(path, error.strerror or str(error))) from error
     try:
         if group:
             os.fchown(descriptor, -1, number)
-            os.fchmod(descriptor, 0o640)
+        os.fchmod(descriptor, 0o640 if group else 0o600)  # whatever the umask is
     except OSError as error:
         path.unlink()
         raise StoreUnavailable(f"{path}: cannot be given to group {group}: {error.strerror}") from error
@@ -390,7 +428,9 @@ def _unopened(path: Path, why: str) -> str:
     return f"{path}: cannot be opened for writing ({why}); check the rights on it and on {path.parent}"
 
 
-def _explained(error: Exception, path: Path, busy_timeout: float) -> LogStoreError:
+def _explained(  # noqa: C901, PLR0912  # a table of cases
+    error: Exception, path: Path, busy_timeout: float
+) -> LogStoreError:
     match error:
         case apsw.BusyError() | apsw.LockedError():
             return StoreBusy(
@@ -404,10 +444,14 @@ def _explained(error: Exception, path: Path, busy_timeout: float) -> LogStoreErr
             return NotALogStore(
                 f"{path}: this is not a logstore file; it was left untouched: name another path"
             )
-        case apsw.CorruptError() | UnicodeDecodeError():
+        case UnicodeError():
+            return InvalidQuery(f"{path}: some text here is not UTF-8 ({error}); ask for hex(...) of it")
+        case apsw.CorruptError():
             return StoreDamaged(f"{path}: the file is damaged ({error}); restore it from a backup")
         case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
             return _denied(error, path)
+        case apsw.IOError() if _is_full(path):
+            return StoreFull(f"{path}: no space is left on its disk; free some space and try again")
         case apsw.IOError():
             return StoreUnavailable(
                 f"{path}: the disk failed ({error}), nothing of this call was stored; check it"
@@ -422,6 +466,13 @@ def _explained(error: Exception, path: Path, busy_timeout: float) -> LogStoreErr
             return InvalidQuery(f"{path}: {error}")
         case _:
             return LogStoreError(f"{path}: {type(error).__name__}: {error}")
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return os.statvfs(path.parent).f_bavail == 0
+    except OSError:
+        return False
 
 
 def _denied(error: Exception, path: Path) -> LogStoreError:

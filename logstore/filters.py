@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 from logstore import statements
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
+from logstore.identity import escape
 from logstore.record import LEVELS, TIME_END_US, severity
 
 StateFilter = Literal["all", "open", "closed"]
@@ -48,10 +49,10 @@ class Filter(NamedTuple):
                 raise InvalidQuery(f"{name} is whole microseconds since the epoch, not {time_us!r}")
         return cls(
             state,
-            0 if since_us is None else max(since_us, 0),
-            TIME_END_US if until_us is None else min(until_us, TIME_END_US),
+            0 if since_us is None else min(max(since_us, 0), TIME_END_US),
+            TIME_END_US if until_us is None else max(min(until_us, TIME_END_US), 0),
             len(LEVELS) - 1 if level is None else severity(level),
-            "*" if source is None else _source_glob(source),
+            "*" if source is None else _source_glob(escape(source)),
             matcher,
             raw,
         )
@@ -89,6 +90,7 @@ def episodes_statement(order: Order, *, newest_first: bool) -> str:
 
 def substring(pattern: str, *, invert: bool = False) -> Matcher:
     """Return a matcher for a substring; a pattern all in lower case matches any case."""
+    pattern = escape(pattern)
     if pattern == pattern.lower():
         return _any(lambda text: pattern in text.lower(), invert=invert)
     return _any(lambda text: pattern in text, invert=invert)
@@ -100,10 +102,19 @@ def regex(pattern: str, *, invert: bool = False) -> Matcher:
     A pattern without an upper-case letter matches any case.
     """
     try:
-        search = re.compile(pattern, 0 if _has_upper(pattern) else re.IGNORECASE).search
+        search = re.compile(escape(pattern), 0 if _has_upper(pattern) else re.IGNORECASE).search
     except (re.error, RecursionError, OverflowError) as error:
         raise InvalidQuery(f"the regular expression {pattern!r} does not compile: {error}") from error
     return _any(lambda text: search(text) is not None, invert=invert)
+
+
+def row_limit(limit: int | None) -> int:
+    """Return a limit as the statements take it: -1 for none. Raises InvalidQuery."""
+    if limit is None:
+        return -1
+    if type(limit) is not int or limit < 0:
+        raise InvalidQuery(f"limit is a number of rows, 0 or more, not {limit!r}")
+    return min(limit, (1 << 63) - 1)
 
 
 def _any(found: Callable[[str], bool], *, invert: bool) -> Matcher:

@@ -46,6 +46,7 @@ class Intake:
         self._data_version = -1
         self._state: State | None = None
         self._receipt = 0
+        self._contents = self._episodes = 0
         self._spans = _OpenSpans()
 
     def take(self, batch: Batch, received_us: int) -> Taken:
@@ -53,19 +54,17 @@ class Intake:
         batch.date(received_us)
         if self._connection.data_version() != self._data_version:
             self.forget()
-        state = self._current_state(received_us)
-        if self._auto_sweep and abs(received_us - state.swept_us) * 4 > state.window_ms * 1000:
-            sweep_rows(self._connection, received_us, state.window_ms, AUTO_ROWS)
-            self.forget()
-            state = self._current_state(received_us)
+        self._current_state(received_us)
+        self._contents = self._episodes = 0
+        first_receipt = self._receipt + 1
         groups = list(batch.groups.values())
-        self._load(groups)
-        opening = sum(group.current is None for group in groups)
-        before = self._receipt
-        put = self._put if state.open_count + opening <= state.max_open else self._put_one_by_one
-        contents, episodes = put(batch, groups, received_us, before + 1)
-        self._receipt = before + len(batch.records)
-        return Taken(len(batch.records), contents, episodes)
+        taken = self._take_while_sweeping(batch, groups, received_us, first_receipt)
+        if taken:
+            groups = [rest for group in groups if (rest := group.after(taken)).orders]
+        if groups:
+            self._put_bounded(batch, groups, received_us, first_receipt)
+        self._receipt = first_receipt - 1 + len(batch.records)
+        return Taken(len(batch.records), self._contents, self._episodes)
 
     def committed(self) -> None:
         """Say that what was taken is durable now."""
@@ -75,6 +74,53 @@ class Intake:
         """Forget what is known: this connection rolled back, or moved rows out of the queue."""
         self._state = None
         self._spans.clear()
+
+    def _take_while_sweeping(
+        self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int
+    ) -> int:
+        """Sweep a little with each record until nothing is due, as so many calls of `log` would.
+
+        Returns how many records were stored on the way: none, unless more is due than one write sweeps.
+        """
+        taken = 0
+        owners: list[Group] = []
+        while taken < len(batch.records) and self._sweeps_on(received_us):
+            owners = owners or _owners(groups)
+            self._put_record(batch, owners[taken], taken, received_us, first_receipt)
+            taken += 1
+        return taken
+
+    def _sweeps_on(self, received_us: int) -> bool:
+        """Sweep a little if it is time to. Returns whether there is more."""
+        state = self._current_state(received_us)
+        if not self._auto_sweep or abs(received_us - state.swept_us) * 4 <= state.window_ms * 1000:
+            return False
+        moved = sweep_rows(self._connection, received_us, state.window_ms, AUTO_ROWS)
+        self.forget()
+        return moved == AUTO_ROWS
+
+    def _put_bounded(self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int) -> None:
+        self._load(groups)
+        state = self._current_state(received_us)
+        opening = sum(group.current is None for group in groups)
+        if state.open_count + opening <= state.max_open:
+            self._put(batch, groups, received_us, first_receipt)
+            return
+        by_order = sorted(((order, group) for group in groups for order in group.orders), key=_first)
+        for order, group in by_order:
+            self._put_record(batch, group, order, received_us, first_receipt)
+
+    def _put_record(
+        self, batch: Batch, group: Group, order: int, received_us: int, first_receipt: int
+    ) -> None:
+        """Store one record of a group: with a full queue, a first copy sends another episode away."""
+        one = Group(group.content, [order])
+        self._load([one])
+        if one.current is None:
+            _make_room(self._connection, received_us, self._current_state(received_us))
+            self.forget()
+        self._put(batch, [one], received_us, first_receipt)
+        group.current = one.current
 
     def _current_state(self, received_us: int) -> State:
         """Return the rules and counters, and know the last order number at this time of receipt."""
@@ -102,21 +148,19 @@ class Intake:
                 group = unknown[row[0]]
                 group.content_id, group.current, group.stored = row[1], Span(*row[2:11]), row[11:]
 
-    def _put(
-        self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int
-    ) -> tuple[int, int]:
-        """Fold groups into the queue. Returns how many contents and episodes are new."""
+    def _put(self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int) -> None:
+        """Fold groups into the queue, and count what is new."""
         state = self._current_state(received_us)
         closed: list[tuple[Span, Group]] = []
         opened: list[Span] = []
         queued: list[tuple[Group, Span]] = []
-        entered = contents = longest_us = 0
+        entered = longest_us = 0
         for group in groups:
             ended, current = fold(
                 group.current, group.orders, batch.times_us, state.window_ms, state.max_span_ms
             )
             if ended or group.current is None:
-                contents += _know_content(self._connection, group)
+                self._contents += _know_content(self._connection, group)
                 closed += [(span, group) for span in ended]
                 opened += [span for span in (*ended, current) if span.id == 0]
                 entered += 1
@@ -132,11 +176,12 @@ class Intake:
         self._queue_up(batch, queued, received_us, first_receipt)
         if opened or longest_us > state.longest_us:
             self._save_state(state, len(opened), entered, longest_us)
-        return contents, len(opened)
+        self._episodes += len(opened)
 
     def _queue_up(
         self, batch: Batch, queued: list[tuple[Group, Span]], received_us: int, first_receipt: int
     ) -> None:
+        queued.sort(key=_last_order)  # then the index on receipt grows at its end
         rows = []
         for group, span in queued:
             texts = batch.texts(span, group.stored)
@@ -149,23 +194,6 @@ class Intake:
         longest_us = doubled_us if longest_us > state.longest_us else state.longest_us
         self._connection.rows(statements.SAVE_STATE, (state.next_id + opened, entered, longest_us))
         self._state = None
-
-    def _put_one_by_one(
-        self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int
-    ) -> tuple[int, int]:
-        """Store record by record: with a full queue, each first copy sends another episode away."""
-        contents = episodes = 0
-        by_order = sorted(((order, group) for group in groups for order in group.orders), key=_first)
-        for order, group in by_order:
-            one = Group(group.content, [order])
-            self._load([one])
-            if one.current is None:
-                _make_room(self._connection, received_us, self._current_state(received_us))
-                self.forget()
-            added = self._put(batch, [one], received_us, first_receipt)
-            contents, episodes = contents + added[0], episodes + added[1]
-            group.current = one.current
-        return contents, episodes
 
 
 class _OpenSpans:
@@ -256,6 +284,16 @@ def _closed_row(batch: Batch, span: Span, group: Group) -> tuple[Any, ...]:
         *batch.texts(span, group.stored),
         span.reason,
     )
+
+
+def _owners(groups: list[Group]) -> list[Group]:
+    """Return the group of each record of a batch, in order."""
+    by_order = sorted(((order, group) for group in groups for order in group.orders), key=_first)
+    return [group for _, group in by_order]
+
+
+def _last_order(pair: tuple[Group, Span]) -> int:
+    return pair[0].orders[-1]
 
 
 def _first(pair: tuple[int, Group]) -> int:

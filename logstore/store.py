@@ -13,20 +13,22 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from logstore import statements
-from logstore.batch import Batch, IdentityCache, gather, gather_one
+from logstore.batch import Batch, IdentityCache, gather, gather_one, is_time
 from logstore.checkpoint import Checkpoint
 from logstore.database import (
     VERSION,
     Connection,
     Durability,
     check_version,
+    configure_writer,
     file_version,
     make_durable,
     open_reader,
     open_writer,
 )
 from logstore.errors import InputUnreadable, InvalidRecord, InvalidSetting, ReadOnly, StoreClosed
-from logstore.filters import Filter, Order, StateFilter, episodes_statement, substring
+from logstore.filters import Filter, Order, StateFilter, episodes_statement, row_limit, substring
+from logstore.identity import escape
 from logstore.intake import Intake, Taken
 from logstore.record import Episode, Record
 from logstore.settings import Settings
@@ -74,6 +76,7 @@ class LogStore:
         self._busy_timeout = busy_timeout
         self._readonly = readonly
         self._vfs = vfs
+        self._pid = os.getpid()
         self._lock = threading.RLock()
         self._identities = IdentityCache()
         self._writers: list[BackgroundWriter] = []
@@ -82,12 +85,10 @@ class LogStore:
         if readonly:
             self._connection: Connection | None = open_reader(self.path, busy_timeout=busy_timeout, vfs=vfs)
         else:
-            self._connection = open_writer(
-                self.path, durability=durability, busy_timeout=busy_timeout, vfs=vfs, group=group
-            )
+            self._connection = open_writer(self.path, busy_timeout=busy_timeout, vfs=vfs, group=group)
         try:
             if not readonly:
-                self._create_or_check(chosen, upgrade=upgrade)
+                self._create_or_check(chosen, durability, upgrade=upgrade)
                 self._intake = Intake(self._connection, auto_sweep=auto_sweep)
             self._warn_of_ignored(chosen, window=window, max_span=max_span, max_open=max_open)
         except BaseException:
@@ -104,6 +105,8 @@ class LogStore:
 
     def close(self) -> None:
         """Close the store, after storing what its background writers hold; closing twice is harmless."""
+        if os.getpid() != self._pid:
+            return  # a forked child leaves its parent's file alone
         try:
             for writer in self._writers:
                 writer.close()
@@ -150,7 +153,8 @@ class LogStore:
 
         def advance(connection: Connection) -> bool:
             expected = None if after is None else after.offset
-            if connection.changed(statements.SAVE_CHECKPOINT, (*checkpoint, expected)) == 1:
+            kept = checkpoint._replace(path=escape(checkpoint.path))
+            if connection.changed(statements.SAVE_CHECKPOINT, (*kept, expected)) == 1:
                 return True
             raise InputUnreadable(
                 f"{checkpoint.path}: another process is reading this file into {self.path}; let it finish"
@@ -171,7 +175,7 @@ class LogStore:
         while not sweep.done:
             with self._lock, self._writing().transaction():
                 self._intake.forget()
-                at_us = self._clock_us() if now_us is None else now_us
+                at_us = self._now_us() if now_us is None else now_us
                 moved += sweep.step(self._writing(), at_us, STEP_ROWS)
         return moved
 
@@ -204,7 +208,7 @@ class LogStore:
             matcher=None if pattern is None else substring(pattern),
         )
         newest = (state == "open" and order == "last") if newest_first is None else newest_first
-        options = {"order": order, "newest_first": newest, "limit": -1 if limit is None else limit}
+        options = {"order": order, "newest_first": newest, "limit": row_limit(limit)}
         statement = episodes_statement(order, newest_first=newest)
         reader = self.reader()
         try:
@@ -228,12 +232,14 @@ class LogStore:
 
     def last_sequence(self, writer: str) -> int | None:
         """Return the highest sequence taken of a writer, None if it never sent a token."""
+        self._check_process()
         with self._lock:
             row = self._open().row(statements.LAST_SEQUENCE, (writer,))
         return None if row is None else row[0]
 
     def checkpoint(self, device: int, inode: int) -> Checkpoint | None:
         """Return how far an input file was read, None if it never was."""
+        self._check_process()
         with self._lock:
             row = self._open().row(statements.FIND_CHECKPOINT, (device, inode))
         return None if row is None else Checkpoint(device, inode, *row)
@@ -241,12 +247,14 @@ class LogStore:
     @property
     def settings(self) -> Settings:
         """The settings stored in the file."""
+        self._check_process()
         with self._lock:
             return Settings(*self._open().rows(statements.READ_SETTINGS)[0])
 
     def configure(self, settings: Settings) -> None:
         """Change the settings stored in the file. Raises InvalidSetting."""
         settings.checked()
+        self._check_process()
         with self._lock, self._writing().transaction():
             self._writing().rows(statements.SAVE_SETTINGS, settings)
 
@@ -257,9 +265,10 @@ class LogStore:
 
     # -- opening ---------------------------------------------------------------------------------
 
-    def _create_or_check(self, chosen: Settings, *, upgrade: bool) -> None:
+    def _create_or_check(self, chosen: Settings, durability: Durability, *, upgrade: bool) -> None:
         connection = self._writing()
         if file_version(connection) == 0:
+            configure_writer(connection, durability)
             with connection.transaction():
                 if file_version(connection) == 0:  # nobody else was quicker
                     connection.rows(statements.SCHEMA)
@@ -272,6 +281,7 @@ class LogStore:
         if upgrade and file_version(connection) < VERSION:
             upgrade_file(connection)
         check_version(connection)
+        configure_writer(connection, durability)
 
     def _warn_of_ignored(self, chosen: Settings, **given: Any) -> None:
         stored = self.settings
@@ -286,9 +296,23 @@ class LogStore:
                 )
 
     def _open(self) -> Connection:
+        self._check_process()
         if self._connection is None:
             raise StoreClosed(f"{self.path}: this store was closed; open it again")
         return self._connection
+
+    def _now_us(self) -> int:
+        now_us = self._clock_us()
+        if not is_time(now_us):
+            raise InvalidRecord(f"{self.path}: the clock is outside 1970 to 9999 ({now_us}); set it right")
+        return now_us
+
+    def _check_process(self) -> None:
+        """Refuse a forked child, before it waits for a lock that a thread of its parent held."""
+        if os.getpid() != self._pid:
+            raise StoreClosed(
+                f"{self.path}: this store was opened by the parent of a fork; open it again in the child"
+            )
 
     def _writing(self) -> Connection:
         if self._readonly:
@@ -297,13 +321,14 @@ class LogStore:
 
     def _take(self, batch: Batch, *, before: Callable[[Connection], bool] | None = None) -> Taken:
         """Store a batch in one transaction, unless `before` says in it that there is nothing to do."""
+        self._check_process()
         with self._lock:
             connection = self._writing()
             try:
                 with connection.transaction():
                     if before is not None and not before(connection):
                         return Taken(0, 0, 0)
-                    taken = self._intake.take(batch, self._clock_us())
+                    taken = self._intake.take(batch, self._now_us())
                 self._intake.committed()
             except BaseException:
                 self._intake.forget()  # what it remembers of the queue was rolled back
@@ -312,9 +337,11 @@ class LogStore:
 
 
 def _token_check(token: tuple[str, int]) -> Callable[[Connection], bool]:
-    writer, sequence = token
-    if not isinstance(writer, str) or not writer or type(sequence) is not int or not 0 < sequence < 1 << 63:
-        raise InvalidRecord(f"a token is (writer, sequence) with sequences from 1, not {token!r}")
+    match token:
+        case (str(writer), int(sequence)) if writer and escape(writer) == writer and 0 < sequence < 1 << 63:
+            pass
+        case _:
+            raise InvalidRecord(f"a token is (writer, sequence) with sequences from 1, not {token!r}")
     return lambda connection: connection.changed(statements.ACCEPT_TOKEN, token) == 1
 
 

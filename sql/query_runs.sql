@@ -13,7 +13,7 @@ WITH touched AS (
     FROM episode AS e
     WHERE last_us >= :since_us
         AND last_us < :until_us + (SELECT longest_us FROM store)
-        AND first_us < :until_us
+        AND first_us < :until_us AND :since_us < :until_us
         AND (:state = 'all' OR state = :state)
         AND (:every_content OR content_id IN (
             SELECT id FROM content

@@ -179,7 +179,7 @@ WHEN EXISTS (SELECT 1 FROM content WHERE hash = NEW.hash OR id = NEW.id) BEGIN
 END;
 
 -- CROSS JOIN fixes the order of the join: with statistics, 3.40.1 would scan all content for a time range.
-CREATE VIEW episode AS  -- one row an episode, open or closed; filter by last_us, first_us or content_id
+CREATE VIEW episode AS  -- one row an episode, open or closed; filter by last_us or content_id
 SELECT
     q.id, 'open' AS state,
     strftime('%Y-%m-%d %H:%M:%S', q.first_us / 1000000, 'unixepoch') || printf('.%06d', q.first_us % 1000000) AS first_seen,

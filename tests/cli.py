@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -15,8 +17,17 @@ NO_POWERS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 """Root without its powers: the rights of files hold for it as for everyone."""
 
 HOSTILE = frozenset(
-    [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), *map(chr, range(0x202A, 0x202F))]
-    + [*map(chr, range(0x2066, 0x206A)), "\u200e", "\u200f", "\u061c", "\u2028", "\u2029"]
+    [
+        *map(chr, range(32)),
+        *map(chr, range(127, 160)),
+        *map(chr, range(8234, 8239)),
+        *map(chr, range(8294, 8298)),
+        "\u200e",
+        "\u200f",
+        "\u061c",
+        "\u2028",
+        "\u2029",
+    ]
 )
 """Controls, line separators and what turns the direction of text round: never shown raw."""
 
@@ -80,18 +91,28 @@ class Cli:
         assert "Traceback" not in err, err
         return Done(done.returncode, done.stdout.decode(errors="surrogateescape"), err)
 
-    def ok(self, *arguments: str | bytes | Path, stdin: bytes = b"", **env: str | None) -> Done:
+    def ok(self, *arguments: str | bytes | Path, stdin: bytes = b"", **env: str) -> Done:
         """Run a command that must succeed."""
-        done = self(*arguments, stdin=stdin, **env)
+        done = self(*arguments, db=self.db, stdin=stdin, through=(), patch=None, **env)
         assert done.code == 0, done
         return done
 
+    def each(
+        self,
+        commands: Iterable[tuple[str, ...]] | Iterable[tuple[str | bytes, ...]],
+        db: str | Path | None = "",
+    ) -> list[tuple[tuple[str | bytes, ...], Done]]:
+        """Run commands that do not disturb each other, as many at once as there are processors."""
+        every = list(commands)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(zip(every, pool.map(lambda each: self(*each, db=db), every), strict=True))
+
     def start(
-        self, *arguments: str | Path, stdout: int | IO[bytes] = subprocess.PIPE
+        self, *arguments: str | Path, stdout: int | IO[bytes] = subprocess.PIPE, patch: str | None = None
     ) -> subprocess.Popen[bytes]:
         """Start a command and leave it running."""
         return subprocess.Popen(
-            self.command(*arguments),
+            self.command(*arguments, patch=patch),
             cwd=self.folder,
             env=self.env,
             stdin=subprocess.DEVNULL,

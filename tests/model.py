@@ -5,7 +5,7 @@ One list of open episodes, one list of closed ones, each record looked at on its
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +92,7 @@ class Model:
 
     def log_many(
         self,
-        records: Iterable[Record],
+        records: Sequence[Record],
         now_us: int,
         *,
         token: tuple[str, int] | None = None,
@@ -104,12 +104,12 @@ class Model:
             if sequence <= self.tokens.get(writer, 0):
                 return 0
             self.tokens[writer] = sequence
+        if not records and token is None:
+            return 0
         self._sweep_by_itself(now_us, auto_sweep)
-        taken = 0
         for record in records:
             self._receive(record, now_us)
-            taken += 1
-        return taken
+        return len(records)
 
     def sweep(self, now_us: int) -> int:
         """Rule 5: what is due moves, the oldest first; then what is ahead of the clock."""

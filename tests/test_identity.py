@@ -58,7 +58,7 @@ def test_levels_are_severities_under_any_known_name(name: str | int, severity: i
 @pytest.mark.parametrize("level", ["", "loud", "8", 8, -1, 20, True, 6.0, None, b"info", ["info"]], ids=repr)
 def test_an_unknown_level_is_refused(level: object) -> None:
     """What neither syslog nor logging knows is refused, and the message names the levels."""
-    with pytest.raises(InvalidRecord, match="no such level: .*emergency"):
+    with pytest.raises(InvalidRecord, match=r"no such level: .*emergency"):
         identify("s", level, "m")  # type: ignore[arg-type]
 
 
@@ -136,7 +136,9 @@ def test_a_message_may_be_two_mebibytes_and_not_a_byte_longer(letter: str) -> No
         identify("s", "info", longest + letter)
 
 
-@pytest.mark.parametrize(("source", "message"), [("s", b"m"), ("s", None), (b"s", "m"), (None, "m"), (1, "m")], ids=repr)
+@pytest.mark.parametrize(
+    ("source", "message"), [("s", b"m"), ("s", None), (b"s", "m"), (None, "m"), (1, "m")], ids=repr
+)
 def test_what_is_no_text_is_refused(source: object, message: object) -> None:
     """Bytes, numbers and None are refused with the advice to pass str(...)."""
     with pytest.raises(InvalidRecord, match=r"str\(\.\.\.\)"):

@@ -1,5 +1,7 @@
-"""Queries by time and by content use indexes, at a million episodes, on the oldest SQLite and on ours, with and
-without statistics. What is asserted is the plan, never the time."""
+"""Queries by time and by content use indexes, at a million episodes, with and without statistics.
+
+On the oldest SQLite and on ours. What is asserted is the plan, never the time.
+"""
 
 import re
 import shutil
@@ -117,8 +119,10 @@ RANGES = {
 
 
 def test_the_file_is_as_large_as_promised(files: dict[str, Path], shell: Shell) -> None:
-    """The plans are of a million archived episodes over five thousand contents, and two thousand open ones."""
-    counts = "SELECT (SELECT count(*) FROM archive), (SELECT count(*) FROM content), (SELECT count(*) FROM queue);"
+    """The plans are of a million archived episodes of five thousand contents and two thousand open ones."""
+    counts = (
+        "SELECT (SELECT count(*) FROM archive), (SELECT count(*) FROM content), (SELECT count(*) FROM queue);"
+    )
     for file in files.values():
         assert shell(file, counts).stdout.strip() == f"{EPISODES}|{CONTENTS}|{OPEN}"
     assert shell(files["analyzed"], "SELECT count(*) > 5 FROM sqlite_stat1;").stdout.strip() == "1"
@@ -148,7 +152,9 @@ def test_a_range_of_first_times_is_searched(plan: Plan, view: str) -> None:
 @pytest.mark.parametrize("view", ["episode", "log"])
 def test_an_aggregate_over_a_range_is_searched(plan: Plan, view: str) -> None:
     """Counting inside a range, too, is a search."""
-    assert scans(plan(f"SELECT count(*), sum(count) FROM {view} WHERE {RANGES['seen last in a range']}")) == []
+    assert (
+        scans(plan(f"SELECT count(*), sum(count) FROM {view} WHERE {RANGES['seen last in a range']}")) == []
+    )
 
 
 def test_an_episode_is_found_by_its_id(plan: Plan) -> None:
@@ -177,7 +183,7 @@ def test_the_newest_contents_never_touch_the_archive(plan: Plan, where: str) -> 
 
 @pytest.mark.parametrize("name", ["EPISODES_NEWEST", "EPISODES_OLDEST", "EPISODES_SORTED"])
 def test_the_statements_of_episodes_search_by_time(plan: Plan, name: str) -> None:
-    """The three statements of episodes() search the archive by time; only texts are looked for in all contents."""
+    """The statements of episodes() search the archive by time; only a text is looked for in all contents."""
     lines = plan(getattr(statements, name).strip().rstrip(";"))
 
     found = scans(lines)
@@ -187,7 +193,15 @@ def test_the_statements_of_episodes_search_by_time(plan: Plan, name: str) -> Non
         assert sorts(lines) == []
 
 
-STEPS: Final = ("FIND_OPEN", "FIND_CONTENT", "SWEEP", "EVICT", "OLDEST_RECEIPT", "READ_STATE", "LAST_ARCHIVED")
+STEPS: Final = (
+    "FIND_OPEN",
+    "FIND_CONTENT",
+    "SWEEP",
+    "EVICT",
+    "OLDEST_RECEIPT",
+    "READ_STATE",
+    "LAST_ARCHIVED",
+)
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -83,9 +83,14 @@ def test_an_upgrade_keeps_all_data(old: Path) -> None:
 
     assert asked(old, EPISODES) == KEPT
     assert asked(old, "SELECT window_ms, max_span_ms, max_open FROM settings") == [(5000, 0, 70)]
-    assert asked(old, "SELECT store_id, host, next_id, open_count FROM store") == [("the-old-one", "node1", 4, 1)]
+    assert asked(old, "SELECT store_id, host, next_id, open_count FROM store") == [
+        ("the-old-one", "node1", 4, 1)
+    ]
     assert asked(old, "SELECT writer, sequence FROM ledger") == [("node1", 42)]
-    assert asked(old, "SELECT content_id, count, episodes FROM total ORDER BY content_id") == [(1, 3, 1), (2, 1, 1)]
+    assert asked(old, "SELECT content_id, count, episodes FROM total ORDER BY content_id") == [
+        (1, 3, 1),
+        (2, 1, 1),
+    ]
 
 
 def test_an_upgraded_store_goes_on(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,14 +138,21 @@ def test_a_step_that_fails_changes_nothing(old: Path, fault: str) -> None:
 
     assert objects(old) == before
     assert asked(old, "PRAGMA user_version") == [(998,)]
-    assert asked(old, "SELECT sum(count) FROM (SELECT count FROM queue UNION ALL SELECT count FROM archive)") == [(6,)]
+    assert asked(
+        old, "SELECT sum(count) FROM (SELECT count FROM queue UNION ALL SELECT count FROM archive)"
+    ) == [(6,)]
 
 
-@pytest.mark.parametrize("steps", [{}, {999: STEPS[999]}, {998: STEPS[998]}], ids=["none", "no first", "no last"])
+@pytest.mark.parametrize(
+    "steps", [{}, {999: STEPS[999]}, {998: STEPS[998]}], ids=["none", "no first", "no last"]
+)
 def test_an_unknown_way_is_refused(old: Path, steps: dict[int, str]) -> None:
     """Where a step is missing, the file stays as it was, and the error says so."""
     before = objects(old)
-    with opened(old) as connection, pytest.raises(errors.VersionMismatch, match="no way is known.*untouched"):
+    with (
+        opened(old) as connection,
+        pytest.raises(errors.VersionMismatch, match=r"no way is known.*untouched"),
+    ):
         upgrade_file(connection, steps)
 
     assert objects(old) == before
