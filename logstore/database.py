@@ -211,14 +211,11 @@ def open_writer(path: Path, *, busy_timeout: float, vfs: str | None, group: str 
     if not is_there(path):
         _create_file(path, group)
     _check_kind(path)
-    connection = _connect(path, "rw", busy_timeout, vfs)
-    try:
+    # A look that only reads comes first: closing a writer would checkpoint another program's file.
+    with _connect(path, "ro", busy_timeout, vfs) as connection:
         if not _is_empty(connection):
             check_ours(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return _connect(path, "rw", busy_timeout, vfs)
 
 
 def configure_writer(connection: Connection, durability: Durability) -> None:

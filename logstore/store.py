@@ -338,7 +338,9 @@ class LogStore:
 
 def _token_check(token: tuple[str, int]) -> Callable[[Connection], bool]:
     match token:
-        case (str(writer), int(sequence)) if writer and escape(writer) == writer and 0 < sequence < 1 << 63:
+        case (str(writer), int(sequence)) if (
+            writer and escape(writer) == writer and sequence is not True and 0 < sequence < 1 << 63
+        ):
             pass
         case _:
             raise InvalidRecord(f"a token is (writer, sequence) with sequences from 1, not {token!r}")

@@ -23,5 +23,11 @@ def upgrade_file(connection: Connection, steps: Mapping[int, str] = statements.U
                     "it was left untouched: use the logstore that wrote it"
                 )
             connection.rows(steps[version])
-            version = file_version(connection)
+            reached = file_version(connection)
+            if reached <= version:
+                raise VersionMismatch(
+                    f"{connection.path}: the step from format {version} leads to {reached}; "
+                    "it was left untouched: this logstore is faulty"
+                )
+            version = reached
     return before, version

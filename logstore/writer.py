@@ -4,7 +4,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 from logstore.errors import InvalidRecord, LogStoreError, StoreClosed
@@ -48,15 +48,16 @@ class BackgroundWriter:
         self._changed = threading.Condition()
         self._pending: list[Record] = []
         self._in_flight = 0
-        self._urgent = self._closed = False
+        self._urgent = self._closed = self._gave_up = False
         self._dropped = self._reported = 0
-        self._error: LogStoreError | None = None
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="logstore-writer", daemon=True)
         self._thread.start()
 
     @property
     def dropped(self) -> int:
-        """How many records were not taken, for want of room or because they were invalid."""
+        """How many records were not stored: no room, invalid, or no store to the end."""
+        self._check_process()
         with self._changed:
             return self._dropped
 
@@ -73,11 +74,14 @@ class BackgroundWriter:
 
         Raises InvalidRecord for an unknown level, StoreClosed after `close()` or in a forked child.
         """
+        self._check_process()
         urgent = severity(level) <= _URGENT
         if timestamp_us is None:
             timestamp_us = self._clock_us()
+        if isinstance(attributes, Mapping):
+            attributes = dict(attributes)  # the caller may use its own again
         with self._changed:
-            self._check_usable()
+            self._check_open()
             if len(self._pending) + self._in_flight >= self._max_pending and not self._wait_for_room():
                 self._dropped += 1
                 return False
@@ -92,6 +96,7 @@ class BackgroundWriter:
 
         Raises the store's error if that fails within `timeout` seconds (None: wait for the store).
         """
+        self._check_process()
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             while self._pending or self._in_flight:
@@ -99,26 +104,36 @@ class BackgroundWriter:
                 self._changed.notify_all()
                 left = None if deadline is None else deadline - time.monotonic()
                 if not self._thread.is_alive() or (left is not None and left <= 0):
-                    raise self._error or LogStoreError("records are still waiting to be stored; flush again")
+                    raise self._waiting()
                 self._changed.wait(0.5 if left is None else min(left, 0.5))
 
     def close(self, timeout: float = 30.0) -> None:
         """Store what is waiting and stop; closing twice is harmless. Raises as `flush` does."""
+        if os.getpid() != self._pid:
+            return  # a forked child has no thread to stop
         try:
-            if not self._closed and os.getpid() == self._pid:
+            if not self._closed:
                 self.flush(timeout)
         finally:
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
-            if os.getpid() == self._pid:
-                self._thread.join(timeout)
+            self._thread.join(timeout)
 
-    def _check_usable(self) -> None:
+    def _check_process(self) -> None:
+        """Refuse a forked child, before it waits for a lock that a thread of its parent held."""
         if os.getpid() != self._pid:
             raise StoreClosed("this background writer belongs to the parent of a fork; make one in the child")
+
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed("this background writer was closed; make another one")
+
+    def _waiting(self) -> LogStoreError:
+        if isinstance(self._error, LogStoreError):
+            return self._error
+        why = "" if self._error is None else f" ({self._error!r})"
+        return LogStoreError(f"records are still waiting to be stored{why}; flush again")
 
     def _wait_for_room(self) -> bool:
         if self._when_full == "drop":
@@ -127,7 +142,7 @@ class BackgroundWriter:
             self._urgent = True
             self._changed.notify_all()
             self._changed.wait()
-            self._check_usable()
+            self._check_open()
         return True
 
     def _run(self) -> None:
@@ -141,6 +156,8 @@ class BackgroundWriter:
     def _next_batch(self) -> list[Record]:
         """Wait for records, let some gather, and take them; an empty batch means the end."""
         with self._changed:
+            if self._gave_up:
+                return []
             while not self._pending and not self._closed:
                 self._changed.wait()
             deadline = time.monotonic() + self._linger
@@ -155,7 +172,7 @@ class BackgroundWriter:
             lost = self._dropped - self._reported
             self._reported = self._dropped
         if lost:
-            text = f"{lost} records were dropped: more than {self._max_pending} were waiting to be stored"
+            text = f"{lost} records were dropped: invalid, or more than {self._max_pending} were waiting"
             batch.append(Record(text, "warning", "logstore", self._clock_us()))
         return batch
 
@@ -167,11 +184,12 @@ class BackgroundWriter:
                 self._store_batch(batch, (self._writer, sequence + 1))
             except InvalidRecord:
                 return self._store_valid(batch, sequence)
-            except LogStoreError as error:
+            except Exception as error:  # noqa: BLE001  # this thread must not die while records wait
                 with self._changed:
                     self._error = error
                     if self._closed:
-                        self._dropped += len(batch)
+                        self._dropped += len(batch) + len(self._pending)
+                        self._pending, self._gave_up = [], True
                         return sequence
                     self._changed.wait(pause)
                 pause = min(pause * 2, _RETRY_S[1])

@@ -97,6 +97,7 @@ CREATE TABLE archive (  -- closed episodes, append-only
     CONSTRAINT reason_is_known CHECK (reason IN ('gap', 'span', 'evicted'))
 ) STRICT;
 
+-- None on first_us: SQLite would take it for `last_us >= x AND first_us < y`, and walk all before y.
 CREATE INDEX archive_last ON archive (last_us);
 CREATE INDEX archive_content ON archive (content_id, last_us);
 
@@ -109,6 +110,7 @@ CREATE TABLE total (  -- what the archive holds of each content, so that view `l
 ) STRICT;
 
 CREATE INDEX total_last ON total (last_us);
+CREATE INDEX total_first ON total (first_us);
 
 CREATE TABLE ledger (  -- the highest batch of each writer: a batch sent again is recognised
     writer   TEXT    PRIMARY KEY,
@@ -179,7 +181,7 @@ WHEN EXISTS (SELECT 1 FROM content WHERE hash = NEW.hash OR id = NEW.id) BEGIN
 END;
 
 -- CROSS JOIN fixes the order of the join: with statistics, 3.40.1 would scan all content for a time range.
-CREATE VIEW episode AS  -- one row an episode, open or closed; filter by last_us or content_id
+CREATE VIEW episode AS  -- one row an episode, open or closed; filter by last_us or content_id (first_us >= x: say last_us >= x too)
 SELECT
     q.id, 'open' AS state,
     strftime('%Y-%m-%d %H:%M:%S', q.first_us / 1000000, 'unixepoch') || printf('.%06d', q.first_us % 1000000) AS first_seen,
@@ -202,7 +204,7 @@ SELECT
     a.first_attributes, a.last_attributes
 FROM archive AS a CROSS JOIN content AS c ON c.id = a.content_id;
 
-CREATE VIEW log AS  -- START HERE: one row a content, newest first; times are UTC; filter by last_us or content_id
+CREATE VIEW log AS  -- START HERE: one row a content, newest first; times are UTC; filter by last_us, first_us or content_id
 SELECT
     strftime('%Y-%m-%d %H:%M:%S', max(q.last_us, coalesce(t.last_us, 0)) / 1000000, 'unixepoch')
         || printf('.%06d', max(q.last_us, coalesce(t.last_us, 0)) % 1000000) AS last_seen,

@@ -11,6 +11,8 @@ from typing import IO, Any, NamedTuple
 
 import apsw
 
+from logstore import LogStore
+
 PYTHON = Path(sys.executable)
 PROGRAM = PYTHON.parent / "logstore"
 NO_POWERS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
@@ -145,6 +147,11 @@ class Cli:
             program = [PYTHON, "-c", f"{patch}\nfrom logstore.cli.app import main\nmain()"]
         named = [] if db is None else ["--db", db or self.db]
         return [*program, *named, *arguments]
+
+    def have(self, message: str, timestamp_us: int | None = None) -> None:
+        """Make a store that holds a record, or add one to it, without a process of its own."""
+        with LogStore(self.db) as store:
+            store.log(message, source="h/p", timestamp_us=timestamp_us)
 
     def write(self, name: str, data: bytes | str) -> Path:
         """Write a file into the folder."""

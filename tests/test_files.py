@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logstore.checkpoint import Checkpoint
 from logstore.errors import InputUnreadable
 from logstore.record import Record
-from logstore.checkpoint import Checkpoint
 from logstore.sources.files import Batch, Reading
 from logstore.sources.inputs import open_input
 

@@ -19,9 +19,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "logstore").rglob("*.py"))
 FILES = sorted((ROOT / "sql").glob("*.sql"))
 STEPS = sorted((ROOT / "sql").glob("upgrades/*.sql"))
-CONSTANTS = {
-    name for name, value in vars(statements).items() if isinstance(value, str) and name.isupper()
-}
+CONSTANTS = {name for name, value in vars(statements).items() if isinstance(value, str) and name.isupper()}
 each_file = pytest.mark.parametrize("file", [*FILES, *STEPS], ids=lambda file: file.stem)
 each_statement = pytest.mark.parametrize(
     "file", [file for file in FILES if file.stem != "schema"], ids=lambda file: file.stem

@@ -19,9 +19,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def run(folder: Path, *command: str | Path) -> Done:
-    return subprocess.run(
-        command, cwd=folder, env=CLEAN, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=folder, env=CLEAN, capture_output=True, text=True, check=False)
 
 
 def pip(python: str | Path, folder: Path, *arguments: str | Path) -> Done:
