@@ -207,7 +207,7 @@ def test_strange_bytes_stay(log: Path) -> None:
     log.write_bytes(b"a\xff\xc3\nn\x00\x0b\x85\rm\r\r\n\xe2\x80\xa8.\n")
     assert [r.message for r in records(read(log))] == [
         "a\\xff\\xc3",
-        "n\x00\x0b\\x85\rm\r",
+        "n\\x00\x0b\\x85\rm\r",
         "\u2028.",
     ]
 

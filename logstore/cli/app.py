@@ -1,7 +1,8 @@
 """The command line: what every command shares, and the one place where an error becomes an exit code."""
 
+import os
 import sys
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, NoReturn
 
 import typer
 
@@ -53,10 +54,28 @@ for module in (write, read, keep):
 
 def main() -> None:
     """Run the command line. Exit codes: 2 usage or input, 5 busy; 1, 3 and 4 are the commands' own."""
+    _open_closed_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except LogStoreError as error:
-        from logstore.cli.text import note
+        _fail(str(error), 5 if isinstance(error, StoreBusy) else 2)
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # or Python tries again at its end
+        _fail(f"cannot write the output: {error.strerror}", 2)
 
-        note(f"logstore: {error}")
-        sys.exit(5 if isinstance(error, StoreBusy) else 2)
+
+def _open_closed_streams() -> None:
+    """Give a program that was started without one of its streams an empty one."""
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    from logstore.cli.text import note
+
+    note(f"logstore: {message}")
+    sys.exit(code)

@@ -1,5 +1,6 @@
 """`config`, `upgrade`: what keeps a store in order."""
 
+import re
 from typing import Annotated
 
 import typer
@@ -9,11 +10,7 @@ from logstore.errors import InvalidSetting
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this room."""
-    config = typer.Typer(
-        rich_markup_mode=None,
-        help="Show or change the settings that live in the store.",
-        invoke_without_command=True,
-    )
+    config = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
     config.callback()(show_settings)
     config.command(name="get")(get)
     config.command(name="set")(set_)
@@ -85,13 +82,14 @@ def upgrade(context: typer.Context) -> None:
 
 def _values(context: typer.Context) -> dict[str, str]:
     from logstore.cli.places import to_read
+    from logstore.search.times import seconds
     from logstore.store import LogStore
 
     with LogStore(to_read(context.obj.db), readonly=True) as store:
         settings = store.settings
     return {
-        "window": f"{settings.window_ms / 1000:g}s",
-        "max_span": f"{settings.max_span_ms / 1000:g}s" if settings.max_span_ms else "0",
+        "window": seconds(settings.window_ms),
+        "max_span": seconds(settings.max_span_ms) if settings.max_span_ms else "0",
         "max_open": str(settings.max_open),
     }
 
@@ -105,7 +103,7 @@ def _number(name: str, value: str) -> int:
     from logstore.search.times import parse_duration
 
     if name == "max_open":
-        if not value.isdecimal():
+        if not re.fullmatch(r"[0-9]{1,18}", value):
             raise InvalidSetting(f"max_open is a whole number from 1, not {value!r}")
         return int(value)
     return 0 if value == "0" else parse_duration(value) // 1000

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from logstore.errors import StoreMissing
+from logstore.database import is_there
+from logstore.errors import StoreMissing, StoreUnavailable
 
 SYSTEM_STORE = Path("/var/lib/logstore/logstore.db")
 
@@ -22,7 +23,7 @@ def to_read(named: str | None) -> Path:
     """Return the store to read. Raises StoreMissing, naming the places looked at."""
     looked_at = places(named)
     for path in looked_at:
-        if path.exists():
+        if is_there(path):
             return path
     raise StoreMissing(
         f"no store at {' or '.join(map(str, looked_at))}; name one with --db PATH or LOGSTORE_DB, "
@@ -34,9 +35,13 @@ def to_write(named: str | None) -> Path:
     """Return the store to write: the first that is there, else the last place, its folder made if need be."""
     looked_at = places(named)
     for path in looked_at:
-        if path.exists():
+        if is_there(path):
             return path
     path = looked_at[-1]
-    if not named and "LOGSTORE_DB" not in os.environ:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not named and not os.environ.get("LOGSTORE_DB"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            why = f"{path.parent}: cannot be made ({error.strerror}); name another place with --db"
+            raise StoreUnavailable(why) from error
     return path

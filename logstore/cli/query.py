@@ -1,5 +1,6 @@
 """The work of `logstore query`: words to a filter, an answer to lines."""
 
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass, fields
@@ -10,12 +11,12 @@ from logstore.cli.text import escaped, jsonable, note, timed, write_csv, write_j
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
 from logstore.filters import Filter, Matcher, Order, StateFilter, regex, substring
-from logstore.record import TIME_END_US
 from logstore.search.question import Answer, Row, contents, reach, run_sql, runs
 from logstore.search.times import SystemZone, ago, local, offset, parse_time
 
 _TERMINAL_LIMIT: Final = 50
 _SQL_SECONDS: Final = 10.0
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _NOTHING, _OUT_OF_REACH = 1, 3
 
 
@@ -69,11 +70,24 @@ def answer(connection: Connection, asked: Asked) -> int:
 def print_sql(connection: Connection, statement: str, output: str) -> None:
     """Print the rows of a statement that only reads."""
     names, values = run_sql(connection, statement, seconds=_SQL_SECONDS)
+    names = _unlike(names)
     rows = [dict(zip(names, map(jsonable, row), strict=True)) for row in values]
     if output == "table":
         write_table(names, [["" if cell is None else escaped(cell) for cell in row.values()] for row in rows])
     else:
         _write_as(output, rows, names)
+
+
+def _unlike(names: list[str]) -> list[str]:
+    """Return column names of which no two are alike: `n`, `n_2`."""
+    unlike: list[str] = []
+    for name in names:
+        number, new = 1, name
+        while new in unlike:
+            number += 1
+            new = f"{name}_{number}"
+        unlike.append(new)
+    return unlike
 
 
 def _filter(asked: Asked, now_us: int, tz: tzinfo) -> Filter:
@@ -86,7 +100,7 @@ def _filter(asked: Asked, now_us: int, tz: tzinfo) -> Filter:
             f"--since {local(since_us, tz)} is not before --until {local(until_us, tz)}; turn them round"
         )
     level: str | int | None = asked.level
-    if asked.level is not None and asked.level.isdecimal():
+    if asked.level is not None and asked.level.isdecimal() and len(asked.level) == 1:
         level = int(asked.level)
     return Filter.chosen(
         state=asked.state,
@@ -114,7 +128,7 @@ def _limit(asked: Asked) -> int | None:
         return None
     if asked.limit is None:
         return _TERMINAL_LIMIT if sys.stdout.isatty() else None
-    if not asked.limit.isdecimal() or int(asked.limit) == 0:
+    if not _NUMBER.fullmatch(asked.limit):
         raise InvalidQuery(f"--limit is a number from 1, or all, not {asked.limit!r}")
     return int(asked.limit)
 
@@ -168,9 +182,6 @@ def _nothing(connection: Connection, asked: Asked, chosen: Filter, tz: tzinfo) -
         asked.since is None and known.pruned
     ):
         note(f"nothing found; the store reaches back to {_zoned(known.from_us, tz)}")
-        return _OUT_OF_REACH
-    if chosen.until_us < TIME_END_US and chosen.until_us <= known.from_us:
-        note(f"nothing found; the store begins at {_zoned(known.from_us, tz)}")
         return _OUT_OF_REACH
     note("nothing found")
     return _NOTHING

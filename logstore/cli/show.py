@@ -10,9 +10,9 @@ from logstore.cli.text import counted, escaped, note, write_json, write_table
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
 from logstore.search.question import Part, describe, find_run, joined, parts_of, runs_of, stats
-from logstore.search.times import SystemZone, ago, local, offset
+from logstore.search.times import SystemZone, ago, local, offset, seconds
 
-_NUMBER: Final = re.compile(r"([ce]?)([1-9]\d{0,17})")
+_NUMBER: Final = re.compile(r"([ce]?)([1-9][0-9]{0,17})")
 
 
 def show(connection: Connection, number: str, limit: int) -> None:
@@ -50,8 +50,8 @@ def show_stats(connection: Connection, output: str) -> None:
         ("first seen", "-" if found.first_us is None else local(found.first_us, tz)),
         ("last seen", "-" if found.last_us is None else local(found.last_us, tz)),
         ("last sweep", f"{ago(found.swept_us, now_us)} ago"),
-        ("window", f"{found.window_ms / 1000:g} s"),
-        ("max span", f"{found.max_span_ms / 1000:g} s" if found.max_span_ms else "off"),
+        ("window", seconds(found.window_ms)),
+        ("max span", seconds(found.max_span_ms) if found.max_span_ms else "off"),
         ("max open", f"{found.max_open:,}"),
         ("size", f"{sizes['bytes']:,} bytes and {sizes['wal_bytes']:,} in the write-ahead log"),
     ]
@@ -134,7 +134,7 @@ def _print_texts(first: list[Part], last: list[Part]) -> None:
 def _gaps(gap_min_ms: int | None, gap_max_ms: int | None) -> str:
     if gap_min_ms is None or gap_max_ms is None:
         return "-"
-    return f"{gap_min_ms / 1000:g} .. {gap_max_ms / 1000:g} s"
+    return f"{seconds(gap_min_ms)} .. {seconds(gap_max_ms)}"
 
 
 def _size(path: str) -> int:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -45,6 +46,7 @@ def write_table(
     heading: Sequence[str], lines: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()
 ) -> None:
     """Print columns that line up, two blanks apart; the last one is never padded or cut."""
+    heading = [escaped(cell) for cell in heading]
     widths = [max(map(len, column)) for column in zip(heading, *lines, strict=True)]
     for line in (heading, *lines):
         cells = [
@@ -57,7 +59,7 @@ def write_table(
 def note(message: str) -> None:
     """Print a remark where it does not disturb what is piped, after what was printed before."""
     sys.stdout.flush()
-    print("\n".join(escaped(line) for line in message.splitlines()), file=sys.stderr)
+    print(escaped(message), file=sys.stderr)
 
 
 def counted(number: int, word: str) -> str:
@@ -66,7 +68,9 @@ def counted(number: int, word: str) -> str:
 
 
 def jsonable(value: Any) -> Any:
-    """Return a value of SQLite as JSON can carry it: a BLOB as hex."""
+    """Return a value of SQLite as JSON can carry it: a BLOB as hex, an infinity as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value.hex() if isinstance(value, bytes) else value
 
 

@@ -3,6 +3,7 @@
 import getpass
 import socket
 import time
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,7 +43,7 @@ def log(
     with _store(context) as store:
         store.log(
             " ".join(message),
-            level=int(level) if level.isdecimal() else level,
+            level=int(level) if level.isdecimal() and len(level) == 1 else level,
             source=source,
             timestamp_us=timestamp_us,
         )
@@ -100,12 +101,18 @@ def sweep(
 
 def _store(context: typer.Context, *, window: str | None = None, must_exist: bool = False) -> "LogStore":
     from logstore.cli.places import to_read, to_write
+    from logstore.cli.text import note
     from logstore.search.times import parse_duration
     from logstore.store import LogStore
 
     path = to_read(context.obj.db) if must_exist else to_write(context.obj.db)
     options: dict[str, Any] = {} if window is None else {"window": parse_duration(window) / 1_000_000}
-    return LogStore(path, group=context.obj.group, **options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        store = LogStore(path, group=context.obj.group, **options)
+    for warning in caught:
+        note(f"logstore: {warning.message}")
+    return store
 
 
 def _user() -> str:

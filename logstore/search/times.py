@@ -15,15 +15,15 @@ _UNITS_US: Final = {
     "d": 86_400 * SECOND_US,
     "w": 7 * 86_400 * SECOND_US,
 }
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
-_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_EPOCH: Final = re.compile(r"@(\d+)(?:\.(\d{1,9}))?")
-_CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?")
+_DURATION: Final = re.compile(r"(?:\d{1,15}(?:\.\d{1,15})?(?:ms|s|m|h|d|w))+", re.ASCII)
+_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
+_EPOCH: Final = re.compile(r"@(\d{1,18})(?:\.(\d{1,9}))?", re.ASCII)
+_CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?", re.ASCII)
 _DATE: Final = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})"
     r"(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?"
     r"\s*(Z|[+-]\d{2}(?::?\d{2})?)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _DAYS: Final = {"today": 0, "yesterday": -1, "tomorrow": 1}
 _EXPECTED: Final = (
@@ -99,6 +99,11 @@ def local(at_us: int, tz: tzinfo) -> str:
     return _moment(at_us // 1000 * 1000, tz).replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
+def seconds(ms: int) -> str:
+    """Return milliseconds as a duration that `parse_duration` takes: `150s`, `0.008s`."""
+    return f"{ms // 1000}.{ms % 1000:03}".rstrip("0").rstrip(".") + "s"
+
+
 def rfc3339(at_us: int) -> str:
     """Return a time as RFC 3339 in UTC with microseconds."""
     return _moment(at_us, UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
@@ -119,7 +124,11 @@ def offset(at_us: int, tz: tzinfo) -> str:
 
 
 def _moment(at_us: int, tz: tzinfo) -> datetime:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).astimezone(tz)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
+    try:
+        return moment.astimezone(tz)
+    except OverflowError:  # the last hours of 9999, east of UTC
+        return moment
 
 
 def _clock(match: re.Match[str], now_us: int, tz: tzinfo, after_us: int | None, text: str) -> int:

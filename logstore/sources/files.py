@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from logstore.checkpoint import Checkpoint
 from logstore.errors import InputUnreadable
+from logstore.identity import MAX_MESSAGE_BYTES
 from logstore.record import Record
 from logstore.sources.formats import SAMPLE_LINES
-from logstore.sources.growing import MAX_MESSAGE_BYTES
 from logstore.sources.inputs import Input, refuse_packed, unreadable
 from logstore.sources.parser import LineParser
 from logstore.sources.pieces import Piece, pieces, split
@@ -186,6 +186,6 @@ class Reading:
 
     def _changed(self) -> InputUnreadable:
         return InputUnreadable(
-            f"{self._source.path}: the file was cut or overwritten while it was read.\n"
-            "What was read before is kept; run ingest again to read what is there now."
+            f"{self._source.path}: the file was cut or overwritten while it was read; "
+            "what was read before is kept: run ingest again to read what is there now"
         )

@@ -1,11 +1,9 @@
 """The record at the end, which may still grow: continuation lines, and parts of a great text."""
 
-from typing import Any, Final
+from typing import Any
 
+from logstore.identity import escape
 from logstore.record import Record
-
-MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
-"""A message is at most so many bytes of UTF-8; the rest follows in further records."""
 
 
 class Growing:
@@ -21,8 +19,9 @@ class Growing:
         """Begin with the message of `header`; `limit` is the largest message in bytes."""
         self._header = header
         self._limit = limit
-        self._texts = [header.message]
-        self._size = len(_encode(header.message))
+        text = escape(header.message)  # as it is stored: a NUL becomes four characters
+        self._texts = [text]
+        self._size = len(text.encode())
         self.after = after
         self.headless = headless
         self.lines = 1
@@ -35,15 +34,16 @@ class Growing:
 
     def extend(self, text: str) -> None:
         """Add text to the message."""
+        text = escape(text)
         self._texts.append(text)
-        self._size += len(_encode(text))
+        self._size += len(text.encode())
 
     def overflow(self) -> list[Record]:
         """Return the records that are full; what is left stays, and may grow on."""
         if self._size <= self._limit:
             return []
         *full, rest = _cut("".join(self._texts), self._limit)
-        self._texts, self._size = [rest], len(_encode(rest))
+        self._texts, self._size = [rest], len(rest.encode())
         return [self._next(text) for text in full]
 
     def close(self) -> list[Record]:
@@ -59,18 +59,14 @@ class Growing:
         return header._replace(message=text, attributes=attributes)
 
 
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
 def _cut(text: str, limit: int) -> list[str]:
     """Cut between characters into texts of at most `limit` bytes, each as long as can be."""
-    data = _encode(text)
+    data = text.encode()
     parts, start = [], 0
     while start < len(data):
         end = min(start + limit, len(data))
         while end < len(data) and data[end] & 0xC0 == 0x80:  # noqa: PLR2004 - inside a character
             end -= 1
-        parts.append(data[start:end].decode("utf-8", "surrogatepass"))
+        parts.append(data[start:end].decode())
         start = end
     return parts

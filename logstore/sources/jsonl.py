@@ -1,6 +1,7 @@
 """JSON lines: one object a line, whose usual keys are the fields of a record."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -40,7 +41,13 @@ _T = TypeVar("_T")
 Fields = tuple[str, str | None, str | None, str | None, dict[str, Any] | None, object]
 """Message, level, host, program, attributes and the time as it stands."""
 
-_decode: Final = json.JSONDecoder(parse_constant=str).decode  # NaN is no JSON: kept as text
+
+def _number(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+_decode: Final = json.JSONDecoder(parse_constant=str, parse_float=_number).decode  # NaN, 1e999: kept as text
 
 
 def read_json(line: str) -> Fields | None:

@@ -5,9 +5,10 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from logstore.errors import InputUnreadable
+from logstore.identity import MAX_MESSAGE_BYTES
 from logstore.record import LEVELS, Record
 from logstore.sources.formats import FORMATS, SAMPLE_LINES, Body, detect, hosts
-from logstore.sources.growing import MAX_MESSAGE_BYTES, Growing
+from logstore.sources.growing import Growing
 from logstore.sources.stamps import StampReader
 from logstore.sources.state import Assumed, State
 
