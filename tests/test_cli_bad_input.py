@@ -112,7 +112,6 @@ def test_machines_get_back_what_was_stored(evil: Cli) -> None:
     assert "\\u202e" in first["source"]
 
 
-@pytest.mark.xfail(strict=True, reason="defect: names of columns are printed raw in a table")
 def test_a_heading_of_a_user_is_escaped_in_a_table_too(evil: Cli) -> None:
     """The name of a column is text like any other."""
     assert raw(evil("query", "--sql", "SELECT 1 AS 'a\x1b\u202e'").out) == set()
@@ -149,7 +148,6 @@ def test_a_hostile_file_name_is_escaped_in_the_closing_line(cli: Cli) -> None:
     assert cli.select("SELECT source FROM content") == [("a\x1b[31m\u202e.log",)]
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a name with line ends forges lines on stderr")
 def test_a_file_name_cannot_forge_a_message(cli: Cli) -> None:
     """One error, one or two lines, none of which the file's name can begin."""
     done = cli("ingest", "a\nlogstore: all is well\nb.log")
@@ -274,7 +272,6 @@ def test_a_file_that_may_not_be_read_is_named(cli: Cli) -> None:
     assert cli.counts() == {"y": 1}
 
 
-@pytest.mark.xfail(strict=True, reason="defect: exit 1, nothing stored: sys.stdin and sys.stderr are None")
 @pytest.mark.parametrize("closed", ["<&-", "2>&-"])
 def test_stdin_and_stderr_may_be_closed(cli: Cli, closed: str) -> None:
     """A service without a terminal can ingest a file."""
@@ -398,9 +395,6 @@ def test_a_store_that_may_not_be_read_is_said(cli: Cli) -> None:
 
 
 @can_drop
-@pytest.mark.xfail(
-    strict=True, reason="defect: PermissionError with a traceback: Path.exists() raises it in 3.11"
-)
 def test_a_folder_that_may_not_be_entered_is_no_traceback(cli: Cli) -> None:
     """What a user without rights meets at /var/lib/logstore of mode 0700."""
     folder = cli.folder / "closed"
@@ -409,7 +403,6 @@ def test_a_folder_that_may_not_be_entered_is_no_traceback(cli: Cli) -> None:
         assert cli(*command, db=folder / "log.db", through=POWERLESS).is_refusal("closed/log.db")
 
 
-@pytest.mark.xfail(strict=True, reason="defect: OSError 36 with a traceback")
 def test_a_name_that_is_too_long_is_no_traceback(cli: Cli) -> None:
     """Exit 2, as for any store that cannot be opened."""
     assert cli("query", db="n" * 300).is_refusal("n" * 300)
@@ -561,9 +554,6 @@ def test_a_number_of_any_length_is_no_traceback(evil: Cli) -> None:
         assert done.code in (0, 2), command
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: one record near 9999 ends every query east of UTC in a traceback"
-)
 def test_the_end_of_time_is_no_traceback(cli: Cli) -> None:
     """A wrong clock of one node must not blind the reader."""
     cli.ok("log", "--time", "9999-12-31T23:59:59Z", "far")

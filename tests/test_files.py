@@ -127,6 +127,7 @@ def test_an_appended_file_goes_on(content: bytes, cut: int) -> None:
             "".join(part.decode(errors="backslashreplace") for part in (content[:cut], content[cut:]))
             .replace("\r", "")
             .replace("\n", "")
+            .replace("\0", "\\x00")
         )
 
 

@@ -269,9 +269,6 @@ def test_runs_cut_by_a_range_are_printed_in_order(blank: Path, order: Order) -> 
         assert in_order(runs(reader, chosen, order=order, limit=None, reverse=False, parts=False).rows, order)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: the limit goes by the touched parts, the order by the whole run"
-)
 def test_a_limit_on_runs_cut_by_a_range_keeps_the_newest(blank: Path) -> None:
     """The one line of `-n 1` is the last one of `-n all`."""
     with holding(blank, CUT_RUN, plain(CUT_RUN)) as reader:
@@ -282,7 +279,6 @@ def test_a_limit_on_runs_cut_by_a_range_keeps_the_newest(blank: Path) -> None:
     assert some == every[-1:]
 
 
-@pytest.mark.xfail(strict=True, reason="defect: --state filters the parts of a run, not the joined run")
 @pytest.mark.parametrize(("state", "expected"), [("open", ["open"]), ("closed", ["closed"])])
 def test_a_filter_on_state_gives_runs_of_that_state_whole(
     blank: Path, state: Literal["open", "closed"], expected: list[str]
