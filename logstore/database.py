@@ -7,6 +7,7 @@ import contextlib
 import grp
 import os
 import random
+import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ Durability = Literal["full", "normal"]
 
 _MINIMUM_SQLITE: Final = (3, 51, 3)
 _READING: Final = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
+_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_LARGEST_VALUE: Final = 64 * 1024 * 1024
 _SMALLEST_DATABASE: Final = 512
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
@@ -112,9 +115,9 @@ class Connection:
 
         try:
             info = apsw.ext.query_info(self._raw, statement)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeError) as error:
             raise self.explain(error) from error
-        if info.query_remaining and info.query_remaining.strip():
+        if _COMMENT.sub("", info.query_remaining or "").strip(" \t\r\n;"):
             raise InvalidQuery(f"{self.path}: one statement at a time; leave out what follows the first")
         return [name for name, _ in info.description]
 
@@ -130,6 +133,7 @@ class Connection:
         """From now on only read, and interrupt whatever still runs after so many seconds."""
         deadline = time.monotonic() + seconds
         self._raw.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+        self._raw.limit(apsw.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
         self._raw.set_authorizer(
             lambda action, *_: apsw.SQLITE_OK if action in _READING else apsw.SQLITE_DENY
         )
@@ -244,12 +248,13 @@ def open_reader(path: Path, *, busy_timeout: float, vfs: str | None = None) -> C
         raise StoreMissing(f"{path}: no store is there; name another one with --db, or write to it first")
     _check_kind(path)
     try:
-        connection = _connect(path, "ro", busy_timeout, vfs)
+        connection = _connect(path, _mode_to_read(path), busy_timeout, vfs)
     except StoreFull:
         if not _is_at_rest(path):
             raise
         connection = _connect(path, "ro&immutable=1", busy_timeout, vfs)
     try:
+        connection.rows("PRAGMA query_only = ON")
         _check_begun(connection)
         check_ours(connection)
         check_version(connection)
@@ -374,6 +379,12 @@ def _is_empty(connection: Connection) -> bool:
     )
 
 
+def _mode_to_read(path: Path) -> str:
+    """Where nobody has the store open, SQLite makes a -wal and a -shm; only a writer takes them away."""
+    at_rest = not path.with_name(f"{path.name}-wal").exists()
+    return "rw" if at_rest and os.access(path, os.W_OK) else "ro"
+
+
 def _is_at_rest(path: Path) -> bool:
     """Whether nobody has the store open: then, with no room for SQLite's -shm, it can be read without."""
     wal = path.with_name(f"{path.name}-wal")
@@ -459,7 +470,7 @@ def _explained(  # noqa: C901, PLR0912  # a table of cases
             return InvalidQuery(f"{path}: the statement ran for too long and was stopped; narrow it down")
         case apsw.AuthError():
             return InvalidQuery(f"{path}: only reading is allowed here, and this statement would do more")
-        case apsw.SQLError() | apsw.BindingsError():
+        case apsw.SQLError() | apsw.BindingsError() | apsw.TooBigError():
             return InvalidQuery(f"{path}: {error}")
         case _:
             return LogStoreError(f"{path}: {type(error).__name__}: {error}")

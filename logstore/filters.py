@@ -92,7 +92,8 @@ def substring(pattern: str, *, invert: bool = False) -> Matcher:
     """Return a matcher for a substring; a pattern all in lower case matches any case."""
     pattern = escape(pattern)
     if pattern == pattern.lower():
-        return _any(lambda text: pattern in text.lower(), invert=invert)
+        folded = pattern.casefold()
+        return _any(lambda text: folded in text.casefold(), invert=invert)
     return _any(lambda text: pattern in text, invert=invert)
 
 

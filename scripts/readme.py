@@ -31,7 +31,7 @@ def main() -> int:
         blocks = [match[1] for match in _BLOCK.finditer(text)]
         printed = run_sessions(blocks, Path(folder))
     if "--write" in sys.argv:
-        replaced = (old if _same(old, new) else new for old, new in zip(blocks, printed, strict=True))
+        replaced = map(_merged, blocks, printed)
         README.write_text(_BLOCK.sub(lambda _: f"```console\n{next(replaced)}```", text), encoding="utf-8")
         return 0
     wrong = [pair for pair in zip(blocks, printed, strict=True) if not _same(*pair)]
@@ -78,6 +78,13 @@ def run_examples(text: str) -> tuple[int, int]:
             os.chdir(before)
     results = runner.summarize(verbose=False)
     return results.failed, results.attempted
+
+
+def _merged(old: str, new: str) -> str:
+    """Return what is printed now, but for the lines in which `...` already stands for it."""
+    kept = [line for line in old.splitlines(keepends=True) if "..." in line]
+    lines = new.splitlines(keepends=True)
+    return "".join(next((old for old in kept if _same(old, line)), line) for line in lines)
 
 
 def _same(expected: str, got: str) -> bool:

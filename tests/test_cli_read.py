@@ -358,9 +358,6 @@ def test_reading_changes_no_byte(cli: Cli) -> None:
     assert (cli.db.read_bytes(), cli.db.stat().st_mtime_ns, cli.db.stat().st_mode) == before
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: SQLite's -wal and -shm are created by a reader and stay behind"
-)
 def test_reading_leaves_no_file_behind(own: Cli) -> None:
     """SPEC 4: reading never creates."""
     own.have("x")

@@ -45,6 +45,8 @@ def logstore(
     """
     if db and len(db) > 1:
         raise typer.BadParameter("one store at a time: give --db once", param_hint="--db")
+    if db == [""]:
+        raise typer.BadParameter("a path is needed", param_hint="--db")
     context.obj = Shared(db[0] if db else None, group)
 
 

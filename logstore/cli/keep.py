@@ -106,4 +106,7 @@ def _number(name: str, value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,18}", value):
             raise InvalidSetting(f"max_open is a whole number from 1, not {value!r}")
         return int(value)
-    return 0 if value == "0" else parse_duration(value) // 1000
+    whole, rest = divmod(0 if value == "0" else parse_duration(value), 1000)
+    if rest:
+        raise InvalidSetting(f"{name} is whole milliseconds, not {value!r}")
+    return whole

@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, fields
 from datetime import tzinfo
+from itertools import islice
 from typing import Any, Final
 
 from logstore.cli.text import escaped, jsonable, note, timed, write_csv, write_json, write_jsonl, write_table
@@ -16,6 +17,7 @@ from logstore.search.times import SystemZone, ago, local, offset, parse_time
 
 _TERMINAL_LIMIT: Final = 50
 _SQL_SECONDS: Final = 10.0
+_SQL_ROWS: Final = 100_000
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _NOTHING, _OUT_OF_REACH = 1, 3
 
@@ -71,11 +73,21 @@ def print_sql(connection: Connection, statement: str, output: str) -> None:
     """Print the rows of a statement that only reads."""
     names, values = run_sql(connection, statement, seconds=_SQL_SECONDS)
     names = _unlike(names)
-    rows = [dict(zip(names, map(jsonable, row), strict=True)) for row in values]
-    if output == "table":
-        write_table(names, [["" if cell is None else escaped(cell) for cell in row.values()] for row in rows])
-    else:
-        _write_as(output, rows, names)
+    each = (dict(zip(names, map(jsonable, row), strict=True)) for row in values)
+    if output == "jsonl":
+        write_jsonl(each)
+    elif output == "csv":
+        write_csv(each, names)
+    else:  # all of them are needed before the first one can be printed
+        rows = list(islice(each, _SQL_ROWS))
+        if output == "json":
+            write_json(rows)
+        else:
+            write_table(
+                names, [["" if cell is None else escaped(cell) for cell in row.values()] for row in rows]
+            )
+        if next(each, None) is not None:
+            note(f"the first {_SQL_ROWS:,} rows; -o jsonl or -o csv for all of them")
 
 
 def _unlike(names: list[str]) -> list[str]:

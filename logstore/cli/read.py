@@ -98,7 +98,9 @@ def show(
     number: Annotated[
         str, typer.Argument(metavar="ID", help="c57 a content, e812 an episode, 57 a content.")
     ],
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many episodes at most.")] = 20,
+    limit: Annotated[
+        int, typer.Option("-n", "--limit", min=1, max=1_000_000, help="How many episodes at most.")
+    ] = 20,
 ) -> None:
     """Show the life of one content, or one episode: times, counts, gaps, first and last raw text.
 

@@ -64,7 +64,8 @@ def _show_content(connection: Connection, content_id: int, limit: int) -> None:
         raise InvalidQuery(
             f"{connection.path}: there is no content {content_id}; `logstore query --ids` prints them"
         )
-    found_runs = runs_of(connection, content_id, limit)
+    newest = runs_of(connection, content_id, limit + 1)
+    found_runs = newest[-limit:]
     tz = SystemZone()
     print(f"c{content_id}  {found.level.upper()}  {escaped(found.source)}")
     print(escaped(found.message))
@@ -79,7 +80,7 @@ def _show_content(connection: Connection, content_id: int, limit: int) -> None:
     print()
     _print_runs(found_runs)
     _print_texts(found_runs[0], found_runs[-1])
-    if len(found_runs) == limit:
+    if len(newest) > limit:
         note(f"the newest {limit} episodes; -n for more")
 
 

@@ -34,7 +34,7 @@ def write_jsonl(rows: Iterable[dict[str, Any]]) -> None:
         _print(_json(row))
 
 
-def write_csv(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+def write_csv(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
     """Print rows as CSV with a heading."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(map(escaped, names))

@@ -1,5 +1,6 @@
 """`query` and `show`: rows with counts inside a range and the lifetime counts beside them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -198,13 +199,16 @@ def stats(connection: Connection) -> Stats:
 
 def run_sql(
     connection: Connection, statement: str, *, seconds: float
-) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one reading statement of a user. Returns its column names and rows. Raises InvalidQuery."""
+) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+    """Run one reading statement of a user. Returns its column names and its rows, one at a time.
+
+    Raises InvalidQuery, also while the rows are read.
+    """
     connection.guard(seconds)
     names = connection.columns(statement)
     if not names:
         raise InvalidQuery(f"{connection.path}: --sql takes one statement that reads, such as SELECT or WITH")
-    return names, connection.rows(statement)
+    return names, connection.stream(statement)
 
 
 def count_inside(count: int, first_us: int, last_us: int, since_us: int, until_us: int) -> int:

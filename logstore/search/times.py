@@ -37,7 +37,12 @@ class SystemZone(tzinfo):
 
     def utcoffset(self, when: datetime | None) -> timedelta | None:
         """Return the offset at a local time."""
-        return None if when is None else when.replace(tzinfo=None).astimezone().utcoffset()
+        if when is None:
+            return None
+        try:
+            return when.replace(tzinfo=None).astimezone().utcoffset()
+        except (OverflowError, ValueError):  # a day at the end of 9999: the year before knows its offset
+            return self.utcoffset(when.replace(year=when.year - 1))
 
     def dst(self, when: datetime | None) -> None:  # noqa: ARG002  # tzinfo's signature
         """Return None: only the whole offset is known."""
@@ -95,8 +100,13 @@ def parse_duration(text: str) -> int:
 
 
 def local(at_us: int, tz: tzinfo) -> str:
-    """Return a time for reading, in whole milliseconds: `2026-11-22 00:25:43.539`."""
-    return _moment(at_us // 1000 * 1000, tz).replace(tzinfo=None).isoformat(" ", "milliseconds")
+    """Return a time for reading, in whole milliseconds: `2026-11-22 00:25:43.539`.
+
+    In an hour that happens twice the offset stands behind it.
+    """
+    moment = _moment(at_us // 1000 * 1000, tz)
+    twice = moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()
+    return (moment if twice else moment.replace(tzinfo=None)).isoformat(" ", "milliseconds")
 
 
 def seconds(ms: int) -> str:
@@ -127,7 +137,7 @@ def _moment(at_us: int, tz: tzinfo) -> datetime:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
     try:
         return moment.astimezone(tz)
-    except OverflowError:  # the last hours of 9999, east of UTC
+    except (OverflowError, ValueError):  # the last hours of 9999, east of UTC
         return moment
 
 
