@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Final
 
@@ -168,9 +169,15 @@ class IdentityCache:
             content = identify(source, level, message)
             if len(message) <= self._longest:
                 if len(self._known) >= self._entries:
-                    self._known.clear()
+                    forget_older_half(self._known)
                 self._known[key] = content
         return content
+
+
+def forget_older_half(known: dict[Any, Any]) -> None:
+    """Remove the half of a cache that was put in first: a full clearing would forget what repeats now."""
+    for key in list(islice(known, (len(known) + 1) // 2)):
+        del known[key]
 
 
 def as_json(attributes: object) -> str | None:

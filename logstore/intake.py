@@ -3,7 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 from logstore import statements
-from logstore.batch import NO_TEXTS, Batch, Group, Texts
+from logstore.batch import NO_TEXTS, Batch, Group, Texts, forget_older_half
 from logstore.database import Connection
 from logstore.fold import STORED, Span, fold
 from logstore.sweep import AUTO_ROWS, quiet_before_us, sweep_rows
@@ -213,7 +213,7 @@ class _OpenSpans:
             self._known.pop(key, None)
             return
         if len(self._known) >= self._entries:
-            self.clear()
+            forget_older_half(self._known)
         self._known[key] = (group.content_id, span, texts)
 
 

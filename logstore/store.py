@@ -227,7 +227,7 @@ class LogStore:
             return self.log_many(records, token=token)
 
         writer = BackgroundWriter(store_batch, clock_us=self._clock_us, **options)
-        self._writers.append(writer)
+        self._writers = [each for each in self._writers if not each.closed] + [writer]
         return writer
 
     def last_sequence(self, writer: str) -> int | None:

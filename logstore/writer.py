@@ -55,6 +55,11 @@ class BackgroundWriter:
         self._thread.start()
 
     @property
+    def closed(self) -> bool:
+        """Whether `close()` was called."""
+        return self._closed
+
+    @property
     def dropped(self) -> int:
         """How many records were not stored: no room, invalid, or no store to the end."""
         self._check_process()
