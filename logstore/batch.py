@@ -99,13 +99,20 @@ def gather(records: Iterable[Record], identities: "IdentityCache") -> Batch:
     kept = records if isinstance(records, list | tuple) else list(records)
     _check_types(kept)
     times_us = _checked_times(kept)
-    attributes = map(_ATTRIBUTES, kept)
-    json_of = {number: as_json(found) for number, found in {id(each): each for each in attributes}.items()}
+    attributes = list(map(_ATTRIBUTES, kept))
+    json_of: dict[int, str | None] = {id(None): None}
+    if attributes.count(None) != len(attributes):
+        json_of |= {
+            number: as_json(each)
+            for number, each in dict(zip(map(id, attributes), attributes, strict=True)).items()
+        }
     by_key: defaultdict[tuple[str, str | int, str], list[int]] = defaultdict(list)
     order = 0
     try:
         for order, key in enumerate(map(_KEY, kept)):
             by_key[key].append(order)
+        if any(type(level) is not str for _, level, _ in by_key):
+            _check_levels(kept)
         groups: dict[bytes, Group] = {}
         for key, orders in by_key.items():
             order = orders[0]
@@ -123,6 +130,9 @@ def _check_types(records: Sequence[Record]) -> None:
         for order, record in enumerate(records):
             if not isinstance(record, Record):
                 raise _invalid(order, TypeError(f"a Record is needed, not {type(record).__name__}"))
+
+
+def _check_levels(records: Sequence[Record]) -> None:
     for kind in set(map(type, map(_LEVEL, records))):
         _check_level(kind)
 
