@@ -69,6 +69,15 @@ class Connection:
         except (apsw.Error, UnicodeError) as error:
             raise self.explain(error) from error
 
+    def one(self, statement: str, bindings: Bindings = ()) -> tuple[Any, ...]:
+        """Run a statement that always gives a row, and return that. Raises StoreDamaged."""
+        row = self.row(statement, bindings)
+        if row is None:
+            raise StoreDamaged(
+                f"{self.path}: a row that every store has is missing; restore it from a backup"
+            )
+        return row
+
     def row(self, statement: str, bindings: Bindings = ()) -> tuple[Any, ...] | None:
         """Run a statement and return its first row, None if there is none."""
         rows = self.rows(statement, bindings)
@@ -249,7 +258,7 @@ def open_reader(path: Path, *, busy_timeout: float, vfs: str | None = None) -> C
     _check_kind(path)
     try:
         connection = _connect(path, _mode_to_read(path), busy_timeout, vfs)
-    except StoreFull:
+    except (StoreFull, StoreUnavailable, ReadOnly):  # no room, or no right, for SQLite's -shm
         if not _is_at_rest(path):
             raise
         connection = _connect(path, "ro&immutable=1", busy_timeout, vfs)
@@ -386,7 +395,7 @@ def _mode_to_read(path: Path) -> str:
 
 
 def _is_at_rest(path: Path) -> bool:
-    """Whether nobody has the store open: then, with no room for SQLite's -shm, it can be read without."""
+    """Whether nobody has the store open: then it can be read without locks."""
     wal = path.with_name(f"{path.name}-wal")
     return not wal.exists() or wal.stat().st_size == 0
 
@@ -470,6 +479,8 @@ def _explained(  # noqa: C901, PLR0912  # a table of cases
             return InvalidQuery(f"{path}: the statement ran for too long and was stopped; narrow it down")
         case apsw.AuthError():
             return InvalidQuery(f"{path}: only reading is allowed here, and this statement would do more")
+        case apsw.ConstraintError():
+            return InvalidSetting(f"{path}: refused by the store itself: {error}")
         case apsw.SQLError() | apsw.BindingsError() | apsw.TooBigError():
             return InvalidQuery(f"{path}: {error}")
         case _:
@@ -487,6 +498,6 @@ def _denied(error: Exception, path: Path) -> LogStoreError:
     if isinstance(error, apsw.ReadOnlyError) and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return ReadOnly(f"{path}: this store was opened for reading only")
     return StoreUnavailable(
-        f"{path}: cannot be opened ({error}); a live store needs write permission on {path.parent}, "
-        "for readers too: ask its owner, or copy it there with `sqlite3 FILE '.backup COPY'`"
+        f"{path}: cannot be opened ({error}); it needs write permission on {path.parent}: check that, "
+        "or have its owner copy it with `sqlite3 FILE '.backup COPY'`"
     )

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 from logstore import statements
 from logstore.database import Connection
-from logstore.errors import InvalidQuery
+from logstore.errors import InvalidQuery, InvalidRecord
 from logstore.identity import escape
 from logstore.record import LEVELS, TIME_END_US, severity
 
@@ -47,11 +47,13 @@ class Filter(NamedTuple):
         for name, time_us in (("since_us", since_us), ("until_us", until_us)):
             if time_us is not None and type(time_us) is not int:
                 raise InvalidQuery(f"{name} is whole microseconds since the epoch, not {time_us!r}")
+        if source is not None and not isinstance(source, str):
+            raise InvalidQuery(f"source is text, not {type(source).__name__}")
         return cls(
             state,
             0 if since_us is None else min(max(since_us, 0), TIME_END_US),
             TIME_END_US if until_us is None else max(min(until_us, TIME_END_US), 0),
-            len(LEVELS) - 1 if level is None else severity(level),
+            len(LEVELS) - 1 if level is None else _severity(level),
             "*" if source is None else _source_glob(escape(source)),
             matcher,
             raw,
@@ -90,6 +92,8 @@ def episodes_statement(order: Order, *, newest_first: bool) -> str:
 
 def substring(pattern: str, *, invert: bool = False) -> Matcher:
     """Return a matcher for a substring; a pattern all in lower case matches any case."""
+    if not isinstance(pattern, str):
+        raise InvalidQuery(f"a pattern is text, not {type(pattern).__name__}")
     pattern = escape(pattern)
     if pattern == pattern.lower():
         folded = pattern.casefold()
@@ -127,6 +131,13 @@ def _any(found: Callable[[str], bool], *, invert: bool) -> Matcher:
 
 def _has_upper(pattern: str) -> bool:
     return any(letter.isupper() for letter in re.sub(r"\\.", "", pattern))  # \W and \S are no letters
+
+
+def _severity(level: str | int) -> int:
+    try:
+        return severity(level)
+    except InvalidRecord as error:
+        raise InvalidQuery(str(error)) from error
 
 
 def _source_glob(source: str) -> str:

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from logstore.errors import LogStoreError
 from logstore.store import LogStore
+from logstore.writer import say_lost
 
+_PATIENCE_S: Final = 5.0
 _SEVERITIES: Final = (
     (logging.CRITICAL, "critical"),
     (logging.ERROR, "error"),
@@ -20,7 +22,7 @@ class LogStoreHandler(logging.Handler):
 
     `store_or_path` is a LogStore, or the path of one that this handler opens and closes. A record's
     source is the logger's name, after the prefix `source/` if one is given. The options are those of
-    `LogStore.background()`. What could not be taken is counted in `dropped`.
+    `LogStore.background()`. What could not be taken is counted in `dropped`, and the store is told.
     """
 
     def __init__(
@@ -56,24 +58,25 @@ class LogStoreHandler(logging.Handler):
                 attributes={"pid": record.process},
             )
         except Exception:  # noqa: BLE001  # whatever it is, logging must not stop the program
+            self._writer.count_dropped()
             self.handleError(record)
 
     def flush(self) -> None:
         """Wait, for a few seconds at most, until what was logged so far is durable."""
         try:
-            self._writer.flush(timeout=5.0)
+            self._writer.flush(timeout=_PATIENCE_S)
         except LogStoreError:
             return  # counted and retried by the writer; a handler has nobody to tell
 
     def close(self) -> None:
         """Store what is waiting, and close the store if this handler opened it."""
         try:
-            self._writer.close(timeout=5.0)
-        except LogStoreError:
-            pass
-        finally:
+            self._writer.close(timeout=_PATIENCE_S)
             if self._own is not None:
                 self._own.close()
+        except LogStoreError as error:  # the store may still be busy: do not wait for it a second time
+            say_lost(error)
+        finally:
             super().close()
 
 

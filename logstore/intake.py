@@ -6,7 +6,7 @@ from logstore import statements
 from logstore.batch import NO_TEXTS, Batch, Group, Texts, forget_older_half
 from logstore.database import Connection
 from logstore.fold import STORED, Span, fold
-from logstore.sweep import AUTO_ROWS, quiet_before_us, sweep_rows
+from logstore.sweep import AUTO_ROWS, SweepPass, quiet_before_us, sweep_rows
 
 MAX_CACHED_TEXT: Final = 1_024
 """Characters of raw text and attributes that an open episode may have to stay in memory."""
@@ -48,12 +48,13 @@ class Intake:
         self._receipt = 0
         self._contents = self._episodes = 0
         self._spans = _OpenSpans()
+        self._sweep: SweepPass | None = None
 
     def take(self, batch: Batch, received_us: int) -> Taken:
         """Store a batch at one time of receipt, exactly as record by record."""
         batch.date(received_us)
         if self._connection.data_version() != self._data_version:
-            self.forget()
+            self._forget_queue()
         self._current_state(received_us)
         self._contents = self._episodes = 0
         first_receipt = self._receipt + 1
@@ -71,7 +72,11 @@ class Intake:
         self._data_version = self._connection.data_version()
 
     def forget(self) -> None:
-        """Forget what is known: this connection rolled back, or moved rows out of the queue."""
+        """Forget everything: this connection rolled back, or swept."""
+        self._sweep = None
+        self._forget_queue()
+
+    def _forget_queue(self) -> None:
         self._state = None
         self._spans.clear()
 
@@ -94,10 +99,14 @@ class Intake:
         """Sweep a little if it is time to. Returns whether there is more."""
         state = self._current_state(received_us)
         if not self._auto_sweep or abs(received_us - state.swept_us) * 4 <= state.window_ms * 1000:
+            self._sweep = None
             return False
-        moved = sweep_rows(self._connection, received_us, state.window_ms, AUTO_ROWS)
-        self.forget()
-        return moved == AUTO_ROWS
+        sweep, moved = self._sweep or SweepPass(state.window_ms), 0
+        while moved < AUTO_ROWS and not sweep.done:
+            moved += sweep.step(self._connection, received_us, AUTO_ROWS - moved)
+        self._sweep = None if sweep.done else sweep  # the next write goes on where this one stopped
+        self._forget_queue()
+        return not sweep.done
 
     def _put_bounded(self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int) -> None:
         self._load(groups)
@@ -118,14 +127,14 @@ class Intake:
         self._load([one])
         if one.current is None:
             _make_room(self._connection, received_us, self._current_state(received_us))
-            self.forget()
+            self._forget_queue()
         self._put(batch, [one], received_us, first_receipt)
         group.current = one.current
 
     def _current_state(self, received_us: int) -> State:
         """Return the rules and counters, and know the last order number at this time of receipt."""
         if self._state is None or received_us < self._state.newest_us:
-            row = self._connection.rows(statements.READ_STATE, (received_us,))[0]
+            row = self._connection.one(statements.READ_STATE, (received_us,))
             self._receipt = row[-1] or 0
             state = State(*row[:-1])
             self._state = state._replace(newest_us=max(state.newest_us or 0, received_us))

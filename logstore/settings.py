@@ -35,6 +35,9 @@ class Settings(NamedTuple):
 
     def checked(self) -> Self:
         """Return these settings, or raise InvalidSetting if they make no sense together."""
+        for name, value in (("window", self.window_ms), ("max_span", self.max_span_ms)):
+            if type(value) is not int or not 0 <= value <= _LONGEST_MS:
+                raise InvalidSetting(f"{name} is whole milliseconds, 0 or more, not {value!r}")
         if 0 < self.max_span_ms < self.window_ms:
             raise InvalidSetting(
                 f"max_span {self.max_span_ms / 1000:g} s is shorter than window {self.window_ms / 1000:g} s; "

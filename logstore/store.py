@@ -171,6 +171,8 @@ class LogStore:
 
         Works in small transactions. `now_us` stands in for both the clock of receipt and of the sweep.
         """
+        if now_us is not None and not is_time(now_us):
+            raise InvalidRecord(f"now_us is whole microseconds from 1970 to 9999, not {now_us!r}")
         moved, sweep = 0, SweepPass(self.settings.window_ms)
         while not sweep.done:
             with self._lock, self._writing().transaction():
@@ -249,7 +251,7 @@ class LogStore:
         """The settings stored in the file."""
         self._check_process()
         with self._lock:
-            return Settings(*self._open().rows(statements.READ_SETTINGS)[0])
+            return Settings(*self._open().one(statements.READ_SETTINGS))
 
     def configure(self, settings: Settings) -> None:
         """Change the settings stored in the file. Raises InvalidSetting."""

@@ -1,13 +1,15 @@
 """Group commit in the background: `log()` returns at once, a thread stores what has gathered."""
 
+import atexit
 import os
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self, get_args
 
-from logstore.errors import InvalidRecord, LogStoreError, StoreClosed
+from logstore.errors import InvalidRecord, InvalidSetting, LogStoreError, StoreClosed
 from logstore.record import LEVELS, Record, severity
 
 StoreBatch = Callable[[list[Record], tuple[str, int]], int]
@@ -18,6 +20,7 @@ WhenFull = Literal["drop", "block"]
 _URGENT: Final = LEVELS.index("error")
 _MAX_BATCH: Final = 10_000
 _RETRY_S: Final = (0.05, 1.0)
+_EXIT_S: Final = 5.0
 
 
 class BackgroundWriter:
@@ -38,6 +41,7 @@ class BackgroundWriter:
         when_full: WhenFull = "drop",
         linger: float = 0.2,
     ) -> None:
+        _check_options(max_pending, when_full, linger)
         self._store_batch = store_batch
         self._clock_us = clock_us
         self._max_pending = max_pending
@@ -53,6 +57,13 @@ class BackgroundWriter:
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="logstore-writer", daemon=True)
         self._thread.start()
+        atexit.register(self._close_at_exit)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     @property
     def closed(self) -> bool:
@@ -120,10 +131,25 @@ class BackgroundWriter:
             if not self._closed:
                 self.flush(timeout)
         finally:
+            atexit.unregister(self._close_at_exit)
+            if not self._closed:
+                with self._changed:
+                    self._closed = True
+                    self._changed.notify_all()
+                self._thread.join(timeout)
+
+    def count_dropped(self) -> None:
+        """Count a record that its caller could not even hand over; the store is told of it, too."""
+        if os.getpid() == self._pid:
             with self._changed:
-                self._closed = True
-                self._changed.notify_all()
-            self._thread.join(timeout)
+                self._dropped += 1
+
+    def _close_at_exit(self) -> None:
+        """Store what waits when the program ends without closing; say so if that fails."""
+        try:
+            self.close(timeout=_EXIT_S)
+        except LogStoreError as error:
+            say_lost(error)
 
     def _check_process(self) -> None:
         """Refuse a forked child, before it waits for a lock that a thread of its parent held."""
@@ -211,3 +237,18 @@ class BackgroundWriter:
         for record in batch:
             sequence = self._store([record], sequence)
         return sequence
+
+
+def say_lost(error: LogStoreError) -> None:
+    """Say on stderr, the last place there is, that a program ended before its records were stored."""
+    if sys.stderr is not None:
+        print(f"logstore: records were lost at the end of the program: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _check_options(max_pending: int, when_full: str, linger: float) -> None:
+    if type(max_pending) is not int or max_pending < 1:
+        raise InvalidSetting(f"max_pending is a number of records from 1, not {max_pending!r}")
+    if when_full not in get_args(WhenFull):
+        raise InvalidSetting(f"when_full is one of {', '.join(get_args(WhenFull))}, not {when_full!r}")
+    if not linger >= 0:
+        raise InvalidSetting(f"linger is a number of seconds, 0 or more, not {linger!r}")

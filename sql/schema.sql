@@ -19,16 +19,25 @@ CREATE TABLE store (  -- what this file is, and the counters that every writer s
     store_id   TEXT    NOT NULL,
     host       TEXT    NOT NULL,            -- where the file was created
     created_us INTEGER NOT NULL,
-    generation INTEGER NOT NULL DEFAULT 0,  -- rises with every change that makes a writer's caches stale
+    generation INTEGER NOT NULL DEFAULT 0,  -- rises with the settings, for caches of what they say
     next_id    INTEGER NOT NULL DEFAULT 1,  -- the id of the next episode; ids are never reused
     open_count INTEGER NOT NULL DEFAULT 0,  -- rows in the queue
     longest_us INTEGER NOT NULL DEFAULT 0,  -- no episode covers more; bounds a search by time range
     swept_us   INTEGER NOT NULL DEFAULT 0,  -- when a sweep last looked at everything due
-    horizon_us INTEGER NOT NULL DEFAULT 0   -- retention may delete what was last seen before this
+    horizon_us INTEGER NOT NULL DEFAULT 0,  -- retention may delete what was last seen before this
+    pruned     INTEGER NOT NULL DEFAULT 0   -- records that retention deleted
 ) STRICT;
 
 CREATE TRIGGER settings_raise_generation AFTER UPDATE ON settings BEGIN
     UPDATE store SET generation = generation + 1;
+END;
+
+CREATE TRIGGER settings_refuse_delete BEFORE DELETE ON settings BEGIN
+    SELECT RAISE(ABORT, 'a store without settings is none');
+END;
+
+CREATE TRIGGER store_refuses_delete BEFORE DELETE ON store BEGIN
+    SELECT RAISE(ABORT, 'a store without its row is none');
 END;
 
 CREATE TRIGGER store_horizon_only_rises BEFORE UPDATE OF horizon_us ON store
@@ -156,6 +165,13 @@ END;
 CREATE TRIGGER archive_refuses_delete BEFORE DELETE ON archive
 WHEN OLD.last_us >= (SELECT horizon_us FROM store) BEGIN
     SELECT RAISE(ABORT, 'archive is append-only: retention has not advanced its horizon past this episode');
+END;
+
+-- What retention deletes leaves the totals and is counted; first_us and last_us stay: they are what is known.
+CREATE TRIGGER archive_is_pruned AFTER DELETE ON archive BEGIN
+    UPDATE total SET count = count - OLD.count, episodes = episodes - 1 WHERE content_id = OLD.content_id;
+    DELETE FROM total WHERE content_id = OLD.content_id AND episodes = 0;
+    UPDATE store SET pruned = pruned + OLD.count;
 END;
 
 -- REPLACE deletes a row without firing delete triggers, so it is stopped before it begins.

@@ -550,3 +550,27 @@ def test_the_end_of_time_is_no_traceback(cli: Cli) -> None:
     """A wrong clock of one node must not blind the reader."""
     cli.ok("log", "--time", "9999-12-31T23:59:59Z", "far")
     assert "far" in cli.ok("query", TZ="Asia/Tokyo").out
+
+
+def test_a_database_is_no_log(cli: Cli) -> None:
+    """A store, or any SQLite file, is not ingested as text."""
+    cli.ok("log", "x")
+    assert cli("ingest", str(cli.db)).is_refusal(str(cli.db), "--db")
+    assert cli.counts() == {"x": 1}
+
+
+def test_sql_stands_alone(cli: Cli) -> None:
+    """A filter beside --sql would be ignored, so it is refused."""
+    cli.ok("log", "x")
+    assert cli("query", "--sql", "SELECT 1", "-p", "error").code == 2
+
+
+def test_a_store_without_its_rows_is_damaged(cli: Cli) -> None:
+    """The schema alone is no store: what reads it says so, without a traceback."""
+    from logstore import statements
+
+    connection = apsw.Connection(str(cli.db))
+    connection.execute(statements.SCHEMA).fetchall()
+    connection.close()
+    for command in (("query",), ("stats",), ("log", "x"), ("config",)):
+        assert cli(*command).is_refusal(str(cli.db)), command

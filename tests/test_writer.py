@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -630,3 +632,43 @@ def test_a_forked_child_may_log_and_nothing_happens(
 
     assert messages(path) == {"before": 1, "after": 1}
     assert "fork" in capfd.readouterr().err
+
+
+def test_a_program_that_just_ends_has_stored_what_it_logged(path: Path) -> None:
+    """Only a crash may cost records: at a normal end what waits is stored, without a call of close()."""
+    script = (
+        "import sys; from logstore import LogStore\n"
+        "writer = LogStore(sys.argv[1]).background(linger=60)\n"
+        "writer.log('last words')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert messages(path) == {"last words": 1}
+
+
+def test_a_handler_counts_what_it_cannot_even_format(path: Path) -> None:
+    """A record whose formatting fails is dropped, counted, and reported in the store."""
+    handler = LogStoreHandler(path)
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # it would print a traceback
+    logger = logging.getLogger("logstore.test.format")
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logger.info("%d", "no number")
+    logger.info("fine")
+    handler.flush()
+    assert handler.dropped == 1
+    handler.close()
+
+    assert "fine" in messages(path)
+    assert [message for message in messages(path) if message.startswith("1 records were dropped")]
+
+
+@pytest.mark.parametrize("options", [{"max_pending": 0}, {"when_full": "blok"}, {"linger": -1}], ids=str)
+def test_options_of_a_writer_that_make_no_sense_are_refused(path: Path, options: Any) -> None:
+    """They are InvalidSetting, before a thread is started."""
+    with LogStore(path) as store, pytest.raises(errors.InvalidSetting):
+        store.background(**options)

@@ -25,6 +25,14 @@ class Shared(NamedTuple):
     group: str | None
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"logstore {version('logstore')}")
+        raise typer.Exit
+
+
 @app.callback()
 def logstore(
     context: typer.Context,
@@ -35,6 +43,10 @@ def logstore(
     group: Annotated[
         str | None, typer.Option(metavar="NAME", help="Let this group read a store that is created now.")
     ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
 ) -> None:
     """Keep logs that repeat for ever: each distinct log once, with its count, first and last time.
 

@@ -28,7 +28,7 @@ class Tally:
     """What one input gave."""
 
     def __init__(self) -> None:
-        self.lines = self.records = self.contents = self.episodes = 0
+        self.lines = self.records = self.contents = self.episodes = self.undated = 0
         self.first_us: int | None = None
         self.last_us: int | None = None
 
@@ -78,7 +78,9 @@ def _ingest_one(store: LogStore, path: str, *, tz: tzinfo, format_: str | None, 
                 tally.records += taken.records
                 tally.contents += taken.contents
                 tally.episodes += taken.episodes
-                tally.times([at_us for record in batch.records if (at_us := record.timestamp_us) is not None])
+                times_us = [at_us for record in batch.records if (at_us := record.timestamp_us) is not None]
+                tally.undated += taken.records - len(times_us)
+                tally.times(times_us)
                 progress.show(batch.bytes_read, batch.bytes_total)
         finally:
             progress.clear()
@@ -118,12 +120,14 @@ def _closing_line(path: str, tally: Tally, reading: Reading, tz: tzinfo) -> str:
         parts.append(f"folded {tally.records / tally.episodes:.1f}x")
     if tally.first_us is not None and tally.last_us is not None:
         parts.append(f"{local(tally.first_us, tz)} - {local(tally.last_us, tz)}")
-    assumed = _assumed(reading.parser.assumed)
+    assumed = _assumed(reading.parser.assumed, tally.undated)
     return f"{', '.join(parts)} (format {reading.parser.format}{assumed})"
 
 
-def _assumed(assumed: Assumed) -> str:
+def _assumed(assumed: Assumed, undated: int) -> str:
     said = []
+    if undated:
+        said.append(f"time of receipt for {counted(undated, 'record')}")
     if assumed.years:
         said.append(f"year {', '.join(map(str, assumed.years))}")
     if assumed.zone:

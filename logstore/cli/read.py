@@ -66,6 +66,8 @@ def query(
     _die_quietly()
     with _reader(context) as reader:
         if sql is not None:
+            if pattern or since or until or level or source or limit or count or episodes or parts:
+                raise typer.BadParameter("stands alone, but for -o", param_hint="--sql")
             work.print_sql(reader, sql, output)
             return
         asked = work.Asked(

@@ -39,7 +39,7 @@ def write_csv(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(map(escaped, names))
     for row in rows:
-        writer.writerow("" if row[name] is None else escaped(row[name]) for name in names)
+        writer.writerow(_cell(row[name]) for name in names)
 
 
 def write_table(
@@ -78,6 +78,12 @@ def timed(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row with `first_us` and `last_us` given as `first_seen` and `last_seen`, RFC 3339 in UTC."""
     names = {"first_us": "first_seen", "last_us": "last_seen"}
     return {names.get(name, name): rfc3339(value) if name in names else value for name, value in row.items()}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else escaped(value)
 
 
 def _json(row: dict[str, Any]) -> str:

@@ -187,14 +187,14 @@ def describe(connection: Connection, content_id: int) -> Content | None:
 
 def reach(connection: Connection) -> Reach:
     """Return how far back a store knows: its creation or its oldest record, or the prune horizon if later."""
-    created_us, oldest_us, horizon_us = connection.rows(statements.REACH)[0]
+    created_us, oldest_us, horizon_us = connection.one(statements.REACH)
     from_us = created_us if oldest_us is None else min(created_us, oldest_us)
     return Reach(max(from_us, horizon_us), horizon_us > 0)
 
 
 def stats(connection: Connection) -> Stats:
     """Return what a store holds."""
-    return Stats(*connection.rows(statements.STATS)[0])
+    return Stats(*connection.one(statements.STATS))
 
 
 def run_sql(

@@ -75,6 +75,8 @@ def _refuse(path: str, mode: int) -> None:
 
 def refuse_packed(path: str, block: bytes) -> None:
     """Raise InputUnreadable if the first block of an input is that of a packed file."""
+    if block.startswith(b"SQLite format 3\0"):
+        raise InputUnreadable(f"{path}: is a SQLite database, not a log; query it with --db {path}")
     for magic, name, unpack in _PACKED:
         if block.startswith(magic) and (magic != b"BZh" or block[4:10] == _BZIP2_BLOCK):
             shown = "FILE" if path == "-" else path
