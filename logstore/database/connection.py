@@ -1,0 +1,187 @@
+"""One connection and its one transaction helper; every error that leaves them is a LogStoreError."""
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import apsw
+
+from logstore.database.explained import explained
+from logstore.errors import (
+    InvalidQuery,
+    LogStoreError,
+    OutcomeUnknown,
+    StoreDamaged,
+)
+
+Bindings = Sequence[Any] | Mapping[str, Any]
+
+_READING: Final = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
+_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_LARGEST_VALUE: Final = 64 * 1024 * 1024
+
+
+class Connection:
+    """One connection to one file; every error that leaves it is a LogStoreError.
+
+    Not for several threads at once: the owner holds a lock around it.
+    """
+
+    def __init__(self, raw: apsw.Connection, path: Path, busy_timeout: float) -> None:
+        self.path = path
+        self._raw = raw
+        self._busy_timeout = busy_timeout
+        self._pid = os.getpid()
+        self._execute = raw.execute
+
+    def rows(self, statement: str, bindings: Bindings = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return all its rows."""
+        try:
+            return self._execute(statement, bindings).fetchall()
+        except (apsw.Error, UnicodeError) as error:
+            raise self.explain(error) from error
+
+    def one(self, statement: str, bindings: Bindings = ()) -> tuple[Any, ...]:
+        """Run a statement that always gives a row, and return that. Raises StoreDamaged."""
+        row = self.row(statement, bindings)
+        if row is None:
+            raise StoreDamaged(
+                f"{self.path}: a row that every store has is missing; restore it from a backup"
+            )
+        return row
+
+    def row(self, statement: str, bindings: Bindings = ()) -> tuple[Any, ...] | None:
+        """Run a statement and return its first row, None if there is none."""
+        rows = self.rows(statement, bindings)
+        return rows[0] if rows else None
+
+    def each(self, statement: str, bindings: Iterable[Bindings]) -> list[tuple[Any, ...]]:
+        """Run a statement once for each of the bindings and return the rows of them all."""
+        try:
+            return self._raw.executemany(statement, bindings).fetchall()
+        except (apsw.Error, UnicodeError) as error:
+            raise self.explain(error) from error
+
+    def stream(self, statement: str, bindings: Bindings = ()) -> Iterator[tuple[Any, ...]]:
+        """Run a statement now and yield its rows as they are asked for, all of one snapshot."""
+        try:
+            cursor = self._execute(statement, bindings)
+        except (apsw.Error, UnicodeError) as error:
+            raise self.explain(error) from error
+        return self._each_row(cursor)
+
+    def _each_row(self, cursor: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from cursor
+        except (apsw.Error, UnicodeError) as error:
+            raise self.explain(error) from error
+
+    def data_version(self) -> int:
+        """Return a number that changes with every commit, whoever made it."""
+        return self._raw.data_version("main")
+
+    def hold_snapshot(self) -> None:
+        """Let everything that is read from now on be of one moment."""
+        self.rows("BEGIN")
+        self.rows("SELECT 1 FROM store")
+
+    def changed(self, statement: str, bindings: Bindings = ()) -> int:
+        """Run a statement and return how many rows it changed, those of its triggers left out."""
+        self.rows(statement, bindings)
+        return self._raw.changes()
+
+    def columns(self, statement: str) -> list[str]:
+        """Return the column names of a single statement, without running it. Raises InvalidQuery."""
+        import apsw.ext  # noqa: PLC0415  # five times as slow to import as apsw itself, and seldom needed
+
+        try:
+            info = apsw.ext.query_info(self._raw, statement)
+        except (apsw.Error, UnicodeError) as error:
+            raise self.explain(error) from error
+        if _COMMENT.sub("", info.query_remaining or "").strip(" \t\r\n;"):
+            raise InvalidQuery(f"{self.path}: one statement at a time; leave out what follows the first")
+        return [name for name, _ in info.description]
+
+    def transaction(self) -> "Transaction":
+        """Return a context that holds the write lock from its start, and commits or rolls back at its end."""
+        return Transaction(self, self._raw)
+
+    def define(self, name: str, function: Callable[..., Any]) -> None:
+        """Make a Python function callable from the SQL of this connection."""
+        self._raw.create_scalar_function(name, function, deterministic=True)
+
+    def guard(self, seconds: float) -> None:
+        """From now on only read, and interrupt whatever still runs after so many seconds."""
+        deadline = time.monotonic() + seconds
+        self._raw.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+        self._raw.limit(apsw.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
+        self._raw.set_authorizer(
+            lambda action, *_: apsw.SQLITE_OK if action in _READING else apsw.SQLITE_DENY
+        )
+
+    def explain(self, error: Exception) -> LogStoreError:
+        """Turn an error of SQLite into ours: what happened, to which file, what to do next."""
+        return explained(error, self.path, self._busy_timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; closing twice is harmless."""
+        if os.getpid() == self._pid:  # a forked child must not touch its parent's file locks
+            try:
+                self._raw.close()
+            except apsw.Error as error:
+                raise self.explain(error) from error
+
+
+class Transaction:
+    """BEGIN IMMEDIATE .. COMMIT, or ROLLBACK after any error whatever.
+
+    apsw's own `with connection:` would mask the error after an automatic rollback.
+    """
+
+    __slots__ = ("_connection", "_raw")
+
+    def __init__(self, connection: Connection, raw: apsw.Connection) -> None:
+        self._connection = connection
+        self._raw = raw
+
+    def __enter__(self) -> Self:
+        try:
+            self._raw.execute("BEGIN IMMEDIATE")
+        except apsw.Error as error:
+            raise self._connection.explain(error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._roll_back()
+            return
+        try:
+            self._raw.execute("COMMIT")
+        except apsw.Error as failure:
+            self._roll_back()
+            if isinstance(failure, apsw.IOError):
+                raise OutcomeUnknown(
+                    f"{self._connection.path}: the disk failed in the commit itself ({failure}); "
+                    "whether the batch was stored shows when it is sent again with its token"
+                ) from failure
+            raise self._connection.explain(failure) from failure
+
+    def _roll_back(self) -> None:
+        if self._raw.in_transaction:  # FULL, IOERR and NOMEM may have rolled back already
+            with contextlib.suppress(apsw.Error):
+                self._raw.execute("ROLLBACK")

@@ -1,0 +1,78 @@
+"""From what SQLite says to our errors: what happened, to which file, what to do next."""
+
+import os
+from pathlib import Path
+
+import apsw
+
+from logstore.errors import (
+    InvalidQuery,
+    InvalidSetting,
+    LogStoreError,
+    NotALogStore,
+    ReadOnly,
+    StoreBusy,
+    StoreClosed,
+    StoreDamaged,
+    StoreFull,
+    StoreUnavailable,
+)
+
+
+def explained(  # noqa: C901, PLR0912  # a table of cases
+    error: Exception, path: Path, busy_timeout: float
+) -> LogStoreError:
+    """Return the error to raise for one of SQLite's; `busy_timeout` is in seconds."""
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreBusy(
+                f"{path}: busy: another process kept the write lock for {busy_timeout:g} s; try again"
+            )
+        case apsw.FullError():
+            return StoreFull(
+                f"{path}: no space is left, nothing of this call was stored; free some space and try again"
+            )
+        case apsw.NotADBError():
+            return NotALogStore(
+                f"{path}: this is not a logstore file; it was left untouched: name another path"
+            )
+        case UnicodeError():
+            return InvalidQuery(f"{path}: some text here is not UTF-8 ({error}); ask for hex(...) of it")
+        case apsw.CorruptError():
+            return StoreDamaged(f"{path}: the file is damaged ({error}); restore it from a backup")
+        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
+            return _denied(error, path)
+        case apsw.IOError() if _is_full(path):
+            return StoreFull(f"{path}: no space is left on its disk; free some space and try again")
+        case apsw.IOError():
+            return StoreUnavailable(
+                f"{path}: the disk failed ({error}), nothing of this call was stored; check it"
+            )
+        case apsw.ConnectionClosedError():
+            return StoreClosed(f"{path}: this store was closed; open it again")
+        case apsw.InterruptError():
+            return InvalidQuery(f"{path}: the statement ran for too long and was stopped; narrow it down")
+        case apsw.AuthError():
+            return InvalidQuery(f"{path}: only reading is allowed here, and this statement would do more")
+        case apsw.ConstraintError():
+            return InvalidSetting(f"{path}: refused by the store itself: {error}")
+        case apsw.SQLError() | apsw.BindingsError() | apsw.TooBigError():
+            return InvalidQuery(f"{path}: {error}")
+        case _:
+            return LogStoreError(f"{path}: {type(error).__name__}: {error}")
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return os.statvfs(path.parent).f_bavail == 0
+    except OSError:
+        return False
+
+
+def _denied(error: Exception, path: Path) -> LogStoreError:
+    if isinstance(error, apsw.ReadOnlyError) and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return ReadOnly(f"{path}: this store was opened for reading only")
+    return StoreUnavailable(
+        f"{path}: cannot be opened ({error}); it needs write permission on {path.parent}: check that, "
+        "or have its owner copy it with `sqlite3 FILE '.backup COPY'`"
+    )
