@@ -101,3 +101,20 @@ def test_the_stock_shell_makes_the_same_store(fresh: apsw.Connection, tmp_path: 
     assert (done.returncode, done.stderr) == (0, "")
     rows = [dict(zip(("type", "name", "sql"), row, strict=True)) for row in fresh.execute(objects)]
     assert json.loads(done.stdout) == rows
+
+
+def test_the_filter_is_the_same_wherever_it_stands() -> None:
+    """SQLite has no view with parameters: what a filter means stands in five files, in the same words."""
+
+    def found(text: str, begin: str, end: str) -> str:
+        return re.sub(r"\s*--.*|\s+", " ", text[text.index(begin) : text.index(end) + len(end)])
+
+    texts = [file.read_text(encoding="utf-8") for file in FILES if ":every_content OR" in file.read_text()]
+    ranges = {re.sub(r" +", " ", found(text, "WHERE last_us >=", ":since_us < :until_us")) for text in texts}
+    contents = {
+        re.sub(r" +", " ", found(text, "AND (:every_content", "(message, first_text, last_text))"))
+        for text in texts
+    }
+
+    assert len(texts) == 5
+    assert len(ranges) == len(contents) == 1
