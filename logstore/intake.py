@@ -101,7 +101,9 @@ class Intake:
         if not self._auto_sweep or abs(received_us - state.swept_us) * 4 <= state.window_ms * 1000:
             self._sweep = None
             return False
-        sweep, moved = self._sweep or SweepPass(state.window_ms), 0
+        if self._sweep is None or self._sweep.window_ms != state.window_ms:
+            self._sweep = SweepPass(state.window_ms)
+        sweep, moved = self._sweep, 0
         while moved < AUTO_ROWS and not sweep.done:
             moved += sweep.step(self._connection, received_us, AUTO_ROWS - moved)
         self._sweep = None if sweep.done else sweep  # the next write goes on where this one stopped

@@ -21,13 +21,13 @@ class SweepPass:
 
     def __init__(self, window_ms: int) -> None:
         self.done = False
-        self._window_ms = window_ms
+        self.window_ms = window_ms
         self._from_us = 0
         self._ahead = False
 
     def step(self, connection: Connection, now_us: int, limit: int) -> int:
         """Move at most `limit` due rows into the archive. Returns how many moved."""
-        quiet_us = quiet_before_us(now_us, self._window_ms)
+        quiet_us = quiet_before_us(now_us, self.window_ms)
         if self._ahead:
             from_us, until_us = max(self._from_us, now_us + 1), TIME_END_US
         else:

@@ -1398,3 +1398,17 @@ def test_json_of_the_file_is_what_python_reads(store: LogStore) -> None:
     store.log("m", attributes={"x": "\ud800"})
     ((text,),) = rows(store, "SELECT first_attributes FROM queue")
     assert json.loads(text) == {"x": "\ud800"}
+
+
+def test_a_sweep_in_steps_keeps_to_a_window_that_was_raised_meanwhile(path: Path, clock: Clock) -> None:
+    """What a write left for the next one is judged by the window of then: raised, it is no longer due."""
+    with LogStore(path, window=1, max_span=0, clock_us=clock) as store:
+        store.log_many(Record(f"m{number}") for number in range(40))
+        clock.forward(s=600)
+        store.log("other")
+        moved = len(list(store.episodes(state="closed")))
+        assert 0 < moved < 40
+        store.configure(store.settings._replace(window_ms=1_000_000))
+        store.log("other")
+
+        assert len(list(store.episodes(state="closed"))) == moved
