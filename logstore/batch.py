@@ -4,17 +4,22 @@ import json
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from logstore.errors import InvalidRecord
-from logstore.fold import Span
-from logstore.identity import Content, identify
+from logstore.fold import STORED, Span
+from logstore.identity import Content, check_size, escape, identify
+from logstore.masks import Masker
+from logstore.masks.redaction import Redactor
+from logstore.numbers import Numbers, merged
 from logstore.record import TIME_END_US, Record
 
-_KEY: Final = itemgetter(2, 1, 0)  # source, level, message
+_Key = tuple[str, str | int, str]  # source, level, message
+
+_KEY: Final = itemgetter(2, 1, 0)
 _LEVEL: Final = itemgetter(1)
 _TIME: Final = itemgetter(3)
 _ATTRIBUTES: Final = itemgetter(4)
@@ -23,10 +28,25 @@ _ASCII: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=
 _WRONG_TIME: Final = "timestamp_us is whole microseconds from 1970 to 9999, not {!r}"
 
 
-Texts = tuple[str | None, str | None, str | None, str | None]
-"""First and last raw text (None: the message itself), first and last attributes as JSON."""
+class Kept(NamedTuple):
+    """What an episode keeps of its records besides times and counts.
 
-NO_TEXTS: Final[Texts] = (None, None, None, None)
+    Its first and last raw text (None: the message, and the same as the first), the attributes of both
+    as JSON, and the numbers behind the masks as JSON.
+    """
+
+    first_text: str | None = None
+    last_text: str | None = None
+    first_attributes: str | None = None
+    last_attributes: str | None = None
+    numbers: str | None = None
+
+
+NOTHING_KEPT: Final = Kept()
+
+
+class RulesChanged(Exception):
+    """A batch was identified by rules that are no longer the store's: identify it again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,11 +57,22 @@ class Group:
     orders: list[int]
     content_id: int | None = None
     current: Span | None = None
-    stored: Texts = NO_TEXTS
+    stored: Kept = NOTHING_KEPT
+    numbers: dict[int, Numbers] = field(default_factory=dict)
 
     def after(self, taken: int) -> "Group":
         """Return the group without those of its records that are among the first `taken`."""
-        return Group(self.content, self.orders[bisect_left(self.orders, taken) :])
+        return Group(self.content, self.orders[bisect_left(self.orders, taken) :], numbers=self.numbers)
+
+    def only(self, order: int) -> "Group":
+        """Return the group of one of its records."""
+        return Group(self.content, [order], numbers=self.numbers)
+
+    def orders_of(self, span: Span) -> list[int]:
+        """Return the places of those records that one episode has taken of this batch."""
+        begin = 0 if span.opened_order == STORED else bisect_left(self.orders, span.opened_order)
+        end = None if span.closed_order == STORED else bisect_left(self.orders, span.closed_order)
+        return self.orders[begin:end]
 
     @property
     def run_count(self) -> int:
@@ -53,51 +84,147 @@ class Group:
 class Batch:
     """Records in their order, their times, their places by content hash, and the JSON of their attributes.
 
-    `json` is by identity: records of one text often share one attributes object.
+    `json` is by identity: records of one text often share one attributes object. `generation` is that
+    of the rules by which the records were identified.
     """
 
     records: Sequence[Record]
     times_us: list[Any]
     groups: dict[bytes, Group]
     json: dict[int, str | None]
+    generation: int
 
     def date(self, received_us: int) -> None:
         """Give the records without a timestamp the time of receipt."""
         if None in self.times_us:
             self.times_us = [received_us if at_us is None else at_us for at_us in self.times_us]
 
-    def texts(self, span: Span, stored: Texts) -> Texts:
+    def kept(self, span: Span, group: Group) -> Kept:
         """Return what an episode keeps in full: of this batch's records, or what was stored before."""
-        first, last = span.first_order, span.last_order
-        first_attributes = stored[2] if first < 0 else self.json[id(self.records[first].attributes)]
-        last_attributes = stored[3] if last < 0 else self.json[id(self.records[last].attributes)]
-        if first_attributes is None and last_attributes is None:
-            return NO_TEXTS
-        return (None, None, first_attributes, last_attributes)
+        stored, first, last = group.stored, span.first_order, span.last_order
+        first_text = stored.first_text if first < 0 else self._raw(first, group)
+        last_text = self._last_text(last, group, first_text)
+        first_attributes = (
+            stored.first_attributes if first < 0 else self.json[id(self.records[first].attributes)]
+        )
+        last_attributes = stored.last_attributes if last < 0 else self.json[id(self.records[last].attributes)]
+        numbers = self._numbers(span, group)
+        kept = (first_text, last_text, first_attributes, last_attributes, numbers)
+        return NOTHING_KEPT if kept == NOTHING_KEPT else Kept(*kept)
+
+    def _last_text(self, last: int, group: Group, first_text: str | None) -> str | None:
+        """Return the last raw text as it is stored: None where it is that of the first record."""
+        stored = group.stored
+        if last >= 0:
+            text = self._raw(last, group) or group.content.message
+        else:
+            text = stored.last_text or stored.first_text or group.content.message
+        return None if text == (first_text or group.content.message) else text
+
+    def _raw(self, order: int, group: Group) -> str | None:
+        """Return the raw text of a record, None where it is the message of its content."""
+        text = self.records[order].message
+        if text == group.content.message:
+            return None
+        text = escape(text)
+        return None if text == group.content.message else text
+
+    def _numbers(self, span: Span, group: Group) -> str | None:
+        stored = group.stored.numbers if span.opened_order == STORED else None
+        if not group.numbers:
+            return stored
+        seen = (
+            (group.numbers[order], escape(self.records[order].message))
+            for order in group.orders_of(span)
+            if order in group.numbers
+        )
+        return merged(stored, seen)
 
 
-def gather_one(record: Record, identities: "IdentityCache") -> Batch:
+class Identities:
+    """Turns records into contents by the rules of one generation, and remembers texts seen lately.
+
+    Hashing is most of what a repeat would cost. Texts of more than `longest` characters are not kept.
+    """
+
+    def __init__(
+        self,
+        masker: Masker | None = None,
+        redactor: Redactor | None = None,
+        generation: int = 0,
+        *,
+        entries: int = 16_384,
+        longest: int = 1_024,
+    ) -> None:
+        self.redactor = redactor
+        self.generation = generation
+        self._masker = masker
+        self._entries = entries
+        self._longest = longest
+        self._known: dict[_Key, tuple[Content, Numbers]] = {}
+        self._contents: dict[_Key, Content] = {}
+
+    def of(self, source: str, level: str | int, message: str) -> tuple[Content, Numbers]:
+        """Return the content of a record, and the numbers that its masks hid. Raises InvalidRecord."""
+        key = (source, level, message)
+        known = self._known.get(key)
+        if known is None:
+            known = self._new(source, level, message)
+            self._remember(self._known, key, known)
+        return known
+
+    def _new(self, source: str, level: str | int, message: str) -> tuple[Content, Numbers]:
+        if self._masker is None or not isinstance(message, str):
+            return identify(source, level, message), ()
+        raw = escape(message)
+        check_size(raw)
+        masked, numbers = self._masker.mask(raw)
+        key = (source, level, masked)
+        content = self._contents.get(key)
+        if content is None:
+            content = identify(source, level, masked)
+            self._remember(self._contents, key, content)
+        return content, numbers
+
+    def _remember(self, known: dict[_Key, Any], key: _Key, value: object) -> None:
+        if len(key[2]) <= self._longest:
+            if len(known) >= self._entries:
+                forget_older_half(known)
+            known[key] = value
+
+
+def forget_older_half(known: dict[Any, Any]) -> None:
+    """Remove the half of a cache that was put in first: a full clearing would forget what repeats now."""
+    for key in list(islice(known, (len(known) + 1) // 2)):
+        del known[key]
+
+
+def gather_one(record: Record, identities: Identities) -> Batch:
     """Check a single record. Raises InvalidRecord."""
+    if identities.redactor:
+        record = identities.redactor.record(record)
     message, level, source, at_us, attributes = record
     _check_level(type(level))
     if at_us is not None and not is_time(at_us):
         raise InvalidRecord(_WRONG_TIME.format(at_us))
     try:
-        content = identities.of(source, level, message)
+        content, numbers = identities.of(source, level, message)
     except TypeError as error:
         raise InvalidRecord(f"{error}; nothing was stored") from error
-    return Batch(
-        (record,), [at_us], {content.hash: Group(content, [0])}, {id(attributes): as_json(attributes)}
-    )
+    group = Group(content, [0], numbers={0: numbers} if numbers else {})
+    json_of = {id(attributes): as_json(attributes)}
+    return Batch((record,), [at_us], {content.hash: group}, json_of, identities.generation)
 
 
-def gather(records: Iterable[Record], identities: "IdentityCache") -> Batch:
+def gather(records: Iterable[Record], identities: Identities) -> Batch:
     """Check records and group them by content.
 
     Raises InvalidRecord, naming the record by its place, for one that cannot be kept.
     """
     kept = records if isinstance(records, list | tuple) else list(records)
     _check_types(kept)
+    if identities.redactor:
+        kept = list(map(identities.redactor.record, kept))
     times_us = _checked_times(kept)
     attributes = list(map(_ATTRIBUTES, kept))
     json_of: dict[int, str | None] = {id(None): None}
@@ -106,23 +233,33 @@ def gather(records: Iterable[Record], identities: "IdentityCache") -> Batch:
             number: as_json(each)
             for number, each in dict(zip(map(id, attributes), attributes, strict=True)).items()
         }
-    by_key: defaultdict[tuple[str, str | int, str], list[int]] = defaultdict(list)
+    return Batch(kept, times_us, _grouped(kept, identities), json_of, identities.generation)
+
+
+def _grouped(records: Sequence[Record], identities: Identities) -> dict[bytes, Group]:
+    by_key: defaultdict[_Key, list[int]] = defaultdict(list)
+    groups: dict[bytes, Group] = {}
+    mixed: dict[bytes, Group] = {}
     order = 0
     try:
-        for order, key in enumerate(map(_KEY, kept)):
+        for order, key in enumerate(map(_KEY, records)):
             by_key[key].append(order)
         if any(type(level) is not str for _, level, _ in by_key):
-            _check_levels(kept)
-        groups: dict[bytes, Group] = {}
+            _check_levels(records)
         for key, orders in by_key.items():
             order = orders[0]
-            content = identities.of(*key)
+            content, numbers = identities.of(*key)
             group = groups.setdefault(content.hash, Group(content, orders))
-            if group.orders is not orders:  # one level under two names
-                group.orders = sorted(group.orders + orders)
+            if group.orders is not orders:  # another raw text, or one level under two names
+                group.orders += orders
+                mixed[content.hash] = group
+            if numbers:
+                group.numbers |= dict.fromkeys(orders, numbers)
     except (InvalidRecord, TypeError) as error:
         raise _invalid(order, error) from error
-    return Batch(kept, times_us, groups, json_of)
+    for group in mixed.values():
+        group.orders.sort()
+    return groups
 
 
 def _check_types(records: Sequence[Record]) -> None:
@@ -161,33 +298,6 @@ def is_time(at_us: object) -> bool:
 
 def _invalid(order: int, error: Exception) -> InvalidRecord:
     return InvalidRecord(f"record {order + 1}: {error}; nothing was stored")
-
-
-class IdentityCache:
-    """Remembers the content of texts seen lately: hashing is most of what a repeat would cost."""
-
-    def __init__(self, entries: int = 16_384, longest: int = 1_024) -> None:
-        self._entries = entries
-        self._longest = longest
-        self._known: dict[tuple[str, str | int, str], Content] = {}
-
-    def of(self, source: str, level: str | int, message: str) -> Content:
-        """Return the content of a record. Raises InvalidRecord."""
-        key = (source, level, message)
-        content = self._known.get(key)
-        if content is None:
-            content = identify(source, level, message)
-            if len(message) <= self._longest:
-                if len(self._known) >= self._entries:
-                    forget_older_half(self._known)
-                self._known[key] = content
-        return content
-
-
-def forget_older_half(known: dict[Any, Any]) -> None:
-    """Remove the half of a cache that was put in first: a full clearing would forget what repeats now."""
-    for key in list(islice(known, (len(known) + 1) // 2)):
-        del known[key]
 
 
 def as_json(attributes: object) -> str | None:

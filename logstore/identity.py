@@ -38,14 +38,20 @@ def identify(source: str, level: str | int, message: str) -> Content:
     number = severity(level)
     source = escape(source).replace(_SEPARATOR, "\\x1f")
     message = escape(message)
+    message_bytes = check_size(message)
+    head = f"{source}{_SEPARATOR}{LEVELS[number]}{_SEPARATOR}".encode()
+    return Content(hashlib.sha256(head + message_bytes).digest(), source, number, message)
+
+
+def check_size(message: str) -> bytes:
+    """Return the bytes of an escaped message. Raises InvalidRecord for more than MAX_MESSAGE_BYTES."""
     message_bytes = message.encode()
     if len(message_bytes) > MAX_MESSAGE_BYTES:
         raise InvalidRecord(
             f"a message of {len(message_bytes):,} bytes is over the limit of {MAX_MESSAGE_BYTES:,}; "
             "split it into several records"
         )
-    head = f"{source}{_SEPARATOR}{LEVELS[number]}{_SEPARATOR}".encode()
-    return Content(hashlib.sha256(head + message_bytes).digest(), source, number, message)
+    return message_bytes
 
 
 def escape(text: str) -> str:

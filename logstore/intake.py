@@ -3,13 +3,13 @@
 from typing import Any, Final, NamedTuple
 
 from logstore import statements
-from logstore.batch import NO_TEXTS, Batch, Group, Texts, forget_older_half
+from logstore.batch import NOTHING_KEPT, Batch, Group, Kept, RulesChanged, forget_older_half
 from logstore.database import Connection
 from logstore.fold import STORED, Span, fold
 from logstore.sweep import AUTO_ROWS, SweepPass, quiet_before_us, sweep_rows
 
-MAX_CACHED_TEXT: Final = 1_024
-"""Characters of raw text and attributes that an open episode may have to stay in memory."""
+MAX_CACHED_TEXT: Final = 2_048
+"""Characters of raw text, attributes and numbers that an open episode may have to stay in memory."""
 
 
 class Taken(NamedTuple):
@@ -30,6 +30,7 @@ class State(NamedTuple):
     window_ms: int
     max_span_ms: int
     max_open: int
+    generation: int
     newest_us: int
 
 
@@ -51,11 +52,15 @@ class Intake:
         self._sweep: SweepPass | None = None
 
     def take(self, batch: Batch, received_us: int) -> Taken:
-        """Store a batch at one time of receipt, exactly as record by record."""
+        """Store a batch at one time of receipt, exactly as record by record.
+
+        Raises RulesChanged, before anything is written, for a batch of another generation.
+        """
         batch.date(received_us)
         if self._connection.data_version() != self._data_version:
             self._forget_queue()
-        self._current_state(received_us)
+        if self._current_state(received_us).generation != batch.generation:
+            raise RulesChanged
         self._contents = self._episodes = 0
         first_receipt = self._receipt + 1
         groups = list(batch.groups.values())
@@ -125,7 +130,7 @@ class Intake:
         self, batch: Batch, group: Group, order: int, received_us: int, first_receipt: int
     ) -> None:
         """Store one record of a group: with a full queue, a first copy sends another episode away."""
-        one = Group(group.content, [order])
+        one = group.only(order)
         self._load([one])
         if one.current is None:
             _make_room(self._connection, received_us, self._current_state(received_us))
@@ -157,7 +162,7 @@ class Intake:
         if unknown:
             for row in self._connection.each(statements.FIND_OPEN, [(key,) for key in unknown]):
                 group = unknown[row[0]]
-                group.content_id, group.current, group.stored = row[1], Span(*row[2:11]), row[11:]
+                group.content_id, group.current, group.stored = row[1], Span(*row[2:11]), Kept(*row[11:])
 
     def _put(self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int) -> None:
         """Fold groups into the queue, and count what is new."""
@@ -195,9 +200,9 @@ class Intake:
         queued.sort(key=_last_order)  # then the index on receipt grows at its end
         rows = []
         for group, span in queued:
-            texts = batch.texts(span, group.stored)
-            rows.append(_open_row(group, span, texts, received_us, first_receipt + group.orders[-1]))
-            self._spans.put(group, span, texts)
+            kept = batch.kept(span, group)
+            rows.append(_open_row(group, span, kept, received_us, first_receipt + group.orders[-1]))
+            self._spans.put(group, span, kept)
         self._connection.each(statements.PUT_OPEN, rows)
 
     def _save_state(self, state: State, opened: int, entered: int, longest_us: int) -> None:
@@ -212,20 +217,20 @@ class _OpenSpans:
 
     def __init__(self, entries: int = 16_384) -> None:
         self._entries = entries
-        self._known: dict[bytes, tuple[int | None, Span | None, Texts]] = {}
+        self._known: dict[bytes, tuple[int | None, Span | None, Kept]] = {}
         self.get = self._known.get
         self.clear = self._known.clear
 
-    def put(self, group: Group, span: Span, texts: Texts) -> None:
+    def put(self, group: Group, span: Span, kept: Kept) -> None:
         """Remember what is written of a group. Large texts are looked up again instead."""
-        span.first_order = span.last_order = STORED
+        span.first_order = span.last_order = span.opened_order = STORED
         key = group.content.hash
-        if texts is not NO_TEXTS and sum(len(text) for text in texts if text) > MAX_CACHED_TEXT:
+        if kept is not NOTHING_KEPT and sum(len(text) for text in kept if text) > MAX_CACHED_TEXT:
             self._known.pop(key, None)
             return
         if len(self._known) >= self._entries:
             forget_older_half(self._known)
-        self._known[key] = (group.content_id, span, texts)
+        self._known[key] = (group.content_id, span, kept)
 
 
 def _make_room(connection: Connection, received_us: int, state: State) -> None:
@@ -262,7 +267,7 @@ def _number(opened: list[Span], next_id: int) -> None:
             span.continued = None
 
 
-def _open_row(group: Group, span: Span, texts: Texts, received_us: int, receipt: int) -> tuple[Any, ...]:
+def _open_row(group: Group, span: Span, kept: Kept, received_us: int, receipt: int) -> tuple[Any, ...]:
     return (
         group.content.hash,
         group.content_id,
@@ -275,13 +280,15 @@ def _open_row(group: Group, span: Span, texts: Texts, received_us: int, receipt:
         span.id,
         span.run_id,
         span.continues,
-        *texts,
+        *kept[:4],
         received_us,
         receipt,
+        kept.numbers,
     )
 
 
 def _closed_row(batch: Batch, span: Span, group: Group) -> tuple[Any, ...]:
+    kept = batch.kept(span, group)
     return (
         span.id,
         group.content_id,
@@ -292,8 +299,9 @@ def _closed_row(batch: Batch, span: Span, group: Group) -> tuple[Any, ...]:
         span.count,
         span.gap_min_ms,
         span.gap_max_ms,
-        *batch.texts(span, group.stored),
+        *kept[:4],
         span.reason,
+        kept.numbers,
     )
 
 

@@ -16,21 +16,38 @@ DEFAULT_MAX_OPEN: Final = 100_000
 _LONGEST_MS: Final = 1 << 53
 
 
+NO_RULES: Final = "none"
+"""Stands for no set of rules: exact content, nothing scrubbed."""
+
+
 class Settings(NamedTuple):
-    """T and S in milliseconds (S = 0: no limit), and how many episodes the queue may hold."""
+    """T and S in milliseconds (S = 0: no limit), how many episodes the queue may hold, names of rule sets."""
 
     window_ms: int
     max_span_ms: int
     max_open: int
+    masks: str = NO_RULES
+    redact: str = NO_RULES
 
     @classmethod
-    def chosen(cls, window: float | None, max_span: float | None, max_open: int | None) -> Self:
+    def chosen(
+        cls,
+        window: float | None,
+        max_span: float | None,
+        max_open: int | None,
+        masks: str | None = None,
+        redact: str | None = None,
+    ) -> Self:
         """Return the settings of a new store; seconds in, None for a default. Raises InvalidSetting."""
         window = DEFAULT_WINDOW if window is None else window
         window_ms = milliseconds("window", window)
         max_span = max(DEFAULT_MAX_SPAN, window) if max_span is None else max_span
         return cls(
-            window_ms, milliseconds("max_span", max_span), DEFAULT_MAX_OPEN if max_open is None else max_open
+            window_ms,
+            milliseconds("max_span", max_span),
+            DEFAULT_MAX_OPEN if max_open is None else max_open,
+            NO_RULES if masks is None else masks,
+            NO_RULES if redact is None else redact,
         ).checked()
 
     def checked(self) -> Self:

@@ -8,13 +8,14 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from logstore import statements
-from logstore.batch import Batch, IdentityCache, gather, gather_one, is_time
-from logstore.checkpoint import Checkpoint
+from logstore.batch import Batch, Identities, RulesChanged, gather, gather_one, is_time
+from logstore.checkpoint import Checkpoint, Cursor
 from logstore.database import (
     VERSION,
     Connection,
@@ -22,6 +23,7 @@ from logstore.database import (
     check_version,
     configure_writer,
     file_version,
+    is_there,
     make_durable,
     open_reader,
     open_writer,
@@ -30,8 +32,11 @@ from logstore.errors import InputUnreadable, InvalidRecord, InvalidSetting, Read
 from logstore.filters import Filter, Order, StateFilter, episodes_statement, row_limit, substring
 from logstore.identity import escape
 from logstore.intake import Intake, Taken
+from logstore.masks import RuleSet, check_set
+from logstore.masks.rules import Kind as RuleKind
 from logstore.record import Episode, Record
-from logstore.settings import Settings
+from logstore.rulebook import Rulebook, RuleNames, find_set, read_settings, save_set
+from logstore.settings import NO_RULES, Settings
 from logstore.sweep import STEP_ROWS, SweepPass
 from logstore.upgrade import upgrade_file
 from logstore.writer import BackgroundWriter
@@ -78,19 +83,23 @@ class LogStore:
         self._vfs = vfs
         self._pid = os.getpid()
         self._lock = threading.RLock()
-        self._identities = IdentityCache()
         self._writers: list[BackgroundWriter] = []
-        _check_options(masks, redact, durability)
-        chosen = Settings.chosen(window, max_span, max_open)
+        _check_durability(durability)
+        chosen = Settings.chosen(window, max_span, max_open, masks, redact)
         if readonly:
             self._connection: Connection | None = open_reader(self.path, busy_timeout=busy_timeout, vfs=vfs)
         else:
+            if not is_there(self.path):
+                _shipped(chosen)  # a wrong name is said before a file is made
             self._connection = open_writer(self.path, busy_timeout=busy_timeout, vfs=vfs, group=group)
         try:
             if not readonly:
                 self._create_or_check(chosen, durability, upgrade=upgrade)
                 self._intake = Intake(self._connection, auto_sweep=auto_sweep)
-            self._warn_of_ignored(chosen, window=window, max_span=max_span, max_open=max_open)
+                self._rules = Rulebook.read(self._connection)
+            self._warn_of_ignored(
+                chosen, window=window, max_span=max_span, max_open=max_open, masks=masks, redact=redact
+            )
         except BaseException:
             self.close()
             raise
@@ -126,8 +135,8 @@ class LogStore:
         attributes: Any = None,
     ) -> int:
         """Store one record, durable on return. Returns its run's count so far: 1 = a first copy."""
-        batch = gather_one(Record(message, level, source, timestamp_us, attributes), self._identities)
-        self._take(batch)
+        record = Record(message, level, source, timestamp_us, attributes)
+        batch, _ = self._take(lambda identities: gather_one(record, identities))
         (group,) = batch.groups.values()
         return group.run_count
 
@@ -137,34 +146,78 @@ class LogStore:
         `token` is (writer, sequence), sequences rising from 1: a batch whose token, or a later one of
         its writer, was taken before changes nothing and returns 0, so it may be sent again safely.
         """
-        batch = gather(records, self._identities)
-        if not batch.records and token is None:
+        records = _listed(records)
+        if not records and token is None:
             return 0
-        return self._take(batch, before=None if token is None else _token_check(token)).records
+        before = None if token is None else _token_check(token)
+        return self._take(partial(gather, records), before=before)[1].records
 
     def log_input(
-        self, records: Iterable[Record], checkpoint: Checkpoint, *, after: Checkpoint | None
+        self,
+        records: Iterable[Record],
+        checkpoint: Checkpoint,
+        *,
+        after: Checkpoint | None,
+        redact: str | None = None,
     ) -> Taken:
         """Store records of an input file together with how far it was read.
 
-        `after` is the checkpoint that these records follow on, None at the beginning. Raises
-        InputUnreadable, and stores nothing, if the file was read further by someone else meanwhile.
+        `after` is the checkpoint that these records follow on, None at the beginning. The records get
+        the masks that `checkpoint` names; `redact` as for `take`. Raises InputUnreadable, and stores
+        nothing, if the file was read further by someone else meanwhile.
         """
+        rules = RuleNames(checkpoint.masks, redact)
 
         def advance(connection: Connection) -> bool:
+            redactor = self._rules.identities(rules).redactor
+            context = checkpoint.context
+            if redactor is not None:  # the header of the last record waits in it for further lines
+                context = json.dumps(redactor.value(json.loads(context)))
+            kept = checkpoint._replace(path=escape(checkpoint.path), context=context)
             expected = None if after is None else after.offset
-            kept = checkpoint._replace(path=escape(checkpoint.path))
             if connection.changed(statements.SAVE_CHECKPOINT, (*kept, expected)) == 1:
                 return True
             raise InputUnreadable(
                 f"{checkpoint.path}: another process is reading this file into {self.path}; let it finish"
             )
 
-        return self._take(gather(records, self._identities), before=advance)
+        return self._take(partial(gather, _listed(records)), rules, before=advance)[1]
 
-    def take(self, records: Iterable[Record]) -> Taken:
-        """Store records in one transaction, as `log_many`, and tell what was new."""
-        return self._take(gather(records, self._identities))
+    def log_stream(
+        self,
+        records: Iterable[Record],
+        cursor: Cursor,
+        *,
+        after: Cursor | None,
+        masks: str | None = None,
+        redact: str | None = None,
+    ) -> Taken:
+        """Store records of a stream together with how far it was read.
+
+        `after` is the cursor that these records follow on, None at the beginning; `masks` and `redact`
+        as for `take`. Raises InputUnreadable, and stores nothing, if the stream was read further by
+        someone else meanwhile.
+        """
+
+        def advance(connection: Connection) -> bool:
+            expected = None if after is None else after.position
+            if connection.changed(statements.SAVE_CURSOR, (*cursor, expected)) == 1:
+                return True
+            raise InputUnreadable(
+                f"{cursor.name}: another process is reading this into {self.path}; let it finish"
+            )
+
+        rules = RuleNames(masks, redact)
+        return self._take(partial(gather, _listed(records)), rules, before=advance)[1]
+
+    def take(
+        self, records: Iterable[Record], *, masks: str | None = None, redact: str | None = None
+    ) -> Taken:
+        """Store records in one transaction, as `log_many`, and tell what was new.
+
+        `masks` and `redact` name sets of rules for these records; None: the store's own.
+        """
+        return self._take(partial(gather, _listed(records)), RuleNames(masks, redact))[1]
 
     def sweep(self, *, now_us: int | None = None) -> int:
         """Move every episode that is due into the archive. Returns how many moved.
@@ -244,19 +297,81 @@ class LogStore:
         self._check_process()
         with self._lock:
             row = self._open().row(statements.FIND_CHECKPOINT, (device, inode))
-        return None if row is None else Checkpoint(device, inode, *row)
+        return None if row is None else Checkpoint(*row)
+
+    def checkpoints(self, path: str) -> list[Checkpoint]:
+        """Return how far the files were read that had this name, or it and a suffix of rotation."""
+        self._check_process()
+        with self._lock:
+            rows = self._open().rows(statements.FIND_CHECKPOINTS, (escape(path),))
+        return [Checkpoint(*row) for row in rows]
+
+    def cursor(self, name: str) -> Cursor | None:
+        """Return how far a stream was read, None if it never was."""
+        self._check_process()
+        with self._lock:
+            row = self._open().row(statements.FIND_CURSOR, (name,))
+        return None if row is None else Cursor(*row)
+
+    def rule_sets(self) -> dict[str, RuleSet]:
+        """Return the sets of rules that the file holds, by name."""
+        self._check_process()
+        with self._lock:
+            return dict(Rulebook.read(self._open()).sets)
+
+    def save_rules(self, rules: RuleSet) -> None:
+        """Store a set of rules, in place of the one of its name; it holds for records to come.
+
+        Raises InvalidSetting for a set that would not do what it says, or that would be slow.
+        """
+        check_set(rules)
+        self._check_process()
+        with self._lock, self._writing().transaction():
+            known = self.rule_sets().get(rules.name)
+            if known is not None and known.kind != rules.kind:
+                raise InvalidSetting(f"{self.path}: {rules.name!r} is a {known.kind} set; use another name")
+            save_set(self._writing(), rules)
+
+    def use_rules(self, name: str, kind: RuleKind) -> bool:
+        """See that the file holds a set; a shipped one is copied into it. Returns whether it was.
+
+        Raises InvalidSetting for a name that neither the file nor logstore knows.
+        """
+        if name == NO_RULES:
+            return False
+        self._check_process()
+        with self._lock, self._writing().transaction():
+            sets = self.rule_sets()
+            rules = find_set(name, kind, sets)
+            if name not in sets:
+                save_set(self._writing(), rules)
+        return name not in sets
+
+    def line_formats(self) -> dict[str, str]:
+        """Return the user's own formats: regular expressions with named groups, by name."""
+        self._check_process()
+        with self._lock:
+            return dict(self._open().rows(statements.READ_LINE_FORMATS))
+
+    def save_line_format(self, name: str, pattern: str) -> None:
+        """Keep a format of the user's own; the caller has checked it."""
+        self._check_process()
+        with self._lock, self._writing().transaction():
+            self._writing().rows(statements.SAVE_LINE_FORMAT, (name, pattern))
 
     @property
     def settings(self) -> Settings:
         """The settings stored in the file."""
         self._check_process()
         with self._lock:
-            return Settings(*self._open().one(statements.READ_SETTINGS))
+            return read_settings(self._open())
 
     def configure(self, settings: Settings) -> None:
         """Change the settings stored in the file. Raises InvalidSetting."""
         settings.checked()
         self._check_process()
+        for name, kind in _rule_settings(settings):
+            self.use_rules(name, kind)
         with self._lock, self._writing().transaction():
             self._writing().rows(statements.SAVE_SETTINGS, settings)
 
@@ -279,6 +394,8 @@ class LogStore:
                     connection.rows(
                         statements.BEGIN_STORE, dict(zip(names, (*identity, *chosen), strict=True))
                     )
+                    for rules in _shipped(chosen):
+                        save_set(connection, rules)
             make_durable(self.path)
         if upgrade and file_version(connection) < VERSION:
             upgrade_file(connection)
@@ -288,10 +405,10 @@ class LogStore:
     def _warn_of_ignored(self, chosen: Settings, **given: Any) -> None:
         stored = self.settings
         for name, value in given.items():
-            field = "max_open" if name == "max_open" else f"{name}_ms"
+            field = f"{name}_ms" if name in ("window", "max_span") else name
             if value is not None and getattr(stored, field) != getattr(chosen, field):
                 warnings.warn(
-                    f"{self.path}: {name}={value:g} is ignored: the file keeps "
+                    f"{self.path}: {name}={value} is ignored: the file keeps "
                     f"{field} = {getattr(stored, field)}; "
                     f"change it with `logstore config set {name}`",
                     stacklevel=3,
@@ -321,9 +438,28 @@ class LogStore:
             raise ReadOnly(f"{self.path}: opened with readonly=True; open it without to write")
         return self._open()
 
-    def _take(self, batch: Batch, *, before: Callable[[Connection], bool] | None = None) -> Taken:
-        """Store a batch in one transaction, unless `before` says in it that there is nothing to do."""
+    def _take(
+        self,
+        identify: Callable[[Identities], Batch],
+        rules: RuleNames = RuleNames(),  # noqa: B008 - it cannot change
+        *,
+        before: Callable[[Connection], bool] | None = None,
+    ) -> tuple[Batch, Taken]:
+        """Store a batch in one transaction, unless `before` says in it that there is nothing to do.
+
+        Identifying takes no lock, so it is done again if the rules were changed meanwhile.
+        """
         self._check_process()
+        self._writing()
+        while True:
+            batch = identify(self._rules.identities(rules))
+            try:
+                return batch, self._store(batch, before)
+            except RulesChanged:
+                with self._lock:
+                    self._rules = Rulebook.read(self._writing())
+
+    def _store(self, batch: Batch, before: Callable[[Connection], bool] | None) -> Taken:
         with self._lock:
             connection = self._writing()
             try:
@@ -338,6 +474,14 @@ class LogStore:
         return taken
 
 
+def _listed(records: Iterable[Record]) -> list[Record] | tuple[Record, ...]:
+    return records if isinstance(records, list | tuple) else list(records)
+
+
+def _rule_settings(settings: Settings) -> tuple[tuple[str, RuleKind], ...]:
+    return ((settings.masks, "masks"), (settings.redact, "redact"))
+
+
 def _token_check(token: tuple[str, int]) -> Callable[[Connection], bool]:
     match token:
         case (str(writer), int(sequence)) if (
@@ -349,10 +493,12 @@ def _token_check(token: tuple[str, int]) -> Callable[[Connection], bool]:
     return lambda connection: connection.changed(statements.ACCEPT_TOKEN, token) == 1
 
 
-def _check_options(masks: str | None, redact: str | None, durability: str) -> None:
-    for name, value in (("masks", masks), ("redact", redact)):
-        if value not in (None, "none"):
-            raise InvalidSetting(f"no {name} set is named {value!r} in this version; use none")
+def _shipped(settings: Settings) -> list[RuleSet]:
+    """Return the sets that a new store begins with. Raises InvalidSetting."""
+    return [find_set(name, kind, {}) for name, kind in _rule_settings(settings) if name != NO_RULES]
+
+
+def _check_durability(durability: str) -> None:
     if durability not in ("full", "normal"):
         raise InvalidSetting(f"durability is 'full' or 'normal', not {durability!r}")
 

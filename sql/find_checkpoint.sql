@@ -1,3 +1,5 @@
 -- How far one input file was read.
 -- :device  :inode
-SELECT head_bytes, head_hash, offset, path, context FROM checkpoint WHERE device = :device AND inode = :inode;
+SELECT device, inode, head_bytes, head_hash, offset, path, context, tail_hash, masks
+FROM checkpoint
+WHERE device = :device AND inode = :inode;

@@ -1,14 +1,16 @@
 -- Put an episode at the head of the queue, or renew the one that its content has open.
 -- What the values become is said by logstore/fold.py; the key is the content hash and nothing else.
 -- :content_hash  :content_id  :first_us  :last_us  :count  :gap_min_ms  :gap_max_ms  :prior_count  :id
--- :run_id  :continues  :first_text  :last_text  :first_attributes  :last_attributes  :received_us  :receipt
+-- :run_id  :continues  :first_text  :last_text  :first_attributes  :last_attributes  :received_us  :receipt  :numbers
 INSERT INTO queue (
     content_hash, content_id, first_us, last_us, count, gap_min_ms, gap_max_ms, prior_count, id,
-    run_id, continues, first_text, last_text, first_attributes, last_attributes, received_us, receipt
+    run_id, continues, first_text, last_text, first_attributes, last_attributes, received_us, receipt,
+    numbers
 )
 VALUES (
     :content_hash, :content_id, :first_us, :last_us, :count, :gap_min_ms, :gap_max_ms, :prior_count, :id,
-    :run_id, :continues, :first_text, :last_text, :first_attributes, :last_attributes, :received_us, :receipt
+    :run_id, :continues, :first_text, :last_text, :first_attributes, :last_attributes, :received_us, :receipt,
+    :numbers
 )
 ON CONFLICT (content_hash) DO UPDATE SET
     first_us         = excluded.first_us,
@@ -21,4 +23,5 @@ ON CONFLICT (content_hash) DO UPDATE SET
     first_attributes = excluded.first_attributes,
     last_attributes  = excluded.last_attributes,
     received_us      = excluded.received_us,
-    receipt          = excluded.receipt;
+    receipt          = excluded.receipt,
+    numbers          = excluded.numbers;

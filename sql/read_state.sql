@@ -3,7 +3,7 @@
 -- :received_us
 SELECT
     store.next_id, store.open_count, store.longest_us, store.swept_us,
-    settings.window_ms, settings.max_span_ms, settings.max_open,
+    settings.window_ms, settings.max_span_ms, settings.max_open, store.generation,
     (SELECT max(received_us) FROM queue),
     (SELECT receipt FROM queue WHERE received_us = :received_us ORDER BY receipt DESC LIMIT 1)
 FROM store CROSS JOIN settings;

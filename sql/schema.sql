@@ -2,13 +2,15 @@
 -- Times are microseconds since the epoch, UTC (*_us); gaps are milliseconds (*_ms).
 
 PRAGMA application_id = 1282369363;  -- 0x4C6F6753, "LogS"
-PRAGMA user_version = 1000;          -- major * 1000 + minor
+PRAGMA user_version = 1001;          -- major * 1000 + minor
 
 CREATE TABLE settings (  -- what changes what is stored; one row; change it with `logstore config set`
     one         INTEGER PRIMARY KEY CHECK (one = 1),
     window_ms   INTEGER NOT NULL,    -- T: the longest silence inside an episode
     max_span_ms INTEGER NOT NULL,    -- S: the longest time one episode may cover; 0 = off
     max_open    INTEGER NOT NULL,    -- how many episodes the queue may hold
+    masks       TEXT    NOT NULL DEFAULT 'none',  -- the set of identity rules that records get; 'none': exact content
+    redact      TEXT    NOT NULL DEFAULT 'none',  -- the set that scrubs secrets before anything is stored
     CONSTRAINT window_is_a_duration CHECK (window_ms >= 0),
     CONSTRAINT max_span_is_off_or_at_least_window CHECK (max_span_ms = 0 OR max_span_ms >= window_ms),
     CONSTRAINT max_open_is_positive CHECK (max_open > 0)
@@ -45,12 +47,46 @@ WHEN NEW.horizon_us < OLD.horizon_us BEGIN
     SELECT RAISE(ABORT, 'the horizon never goes back');
 END;
 
+CREATE TABLE rule_set (  -- identity rules ('masks') and rules that scrub secrets ('redact'), by name
+    name TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('masks', 'redact'))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rule (  -- the rules of a set, in order: what of a message is hidden before it is compared
+    set_name        TEXT    NOT NULL REFERENCES rule_set (name),
+    position        INTEGER NOT NULL,
+    name            TEXT    NOT NULL,
+    pattern         TEXT    NOT NULL,  -- a regular expression of Python's `re`
+    placeholder     TEXT    NOT NULL,  -- stands for what the pattern, or its group `hide`, matched
+    example         TEXT    NOT NULL,  -- a message that it changes
+    counter_example TEXT    NOT NULL,  -- a message that it leaves alone
+    contains        TEXT    NOT NULL,  -- only messages with this text are looked at; '': all
+    PRIMARY KEY (set_name, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER rule_added_raises_generation AFTER INSERT ON rule BEGIN
+    UPDATE store SET generation = generation + 1;
+END;
+
+CREATE TRIGGER rule_changed_raises_generation AFTER UPDATE ON rule BEGIN
+    UPDATE store SET generation = generation + 1;
+END;
+
+CREATE TRIGGER rule_removed_raises_generation AFTER DELETE ON rule BEGIN
+    UPDATE store SET generation = generation + 1;
+END;
+
+CREATE TABLE line_format (  -- formats of the user's own: a regular expression with named groups
+    name    TEXT PRIMARY KEY,
+    pattern TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE content (  -- each distinct log once: source, level and message
     id         INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused, so that no cached id can go stale
     hash       BLOB    NOT NULL UNIQUE,            -- SHA-256 of source U+001F level name U+001F message
     source     TEXT    NOT NULL,                   -- 'host/program'
     level      INTEGER NOT NULL,                   -- syslog severity, 0 emergency .. 7 debug
-    message    TEXT    NOT NULL,
+    message    TEXT    NOT NULL,                   -- after the identity rules
     level_name TEXT    NOT NULL GENERATED ALWAYS AS (
         CASE level
             WHEN 0 THEN 'emergency' WHEN 1 THEN 'alert'  WHEN 2 THEN 'critical' WHEN 3 THEN 'error'
@@ -73,11 +109,12 @@ CREATE TABLE queue (  -- open episodes, at most one a content; the head is the n
     gap_min_ms       INTEGER,
     gap_max_ms       INTEGER,
     first_text       TEXT,                     -- raw text at first_us; NULL = the message itself
-    last_text        TEXT,
+    last_text        TEXT,                     -- raw text at last_us; NULL = the first text
     first_attributes TEXT,                     -- JSON
     last_attributes  TEXT,
     received_us      INTEGER NOT NULL,         -- the clock when its latest record was received
     receipt          INTEGER NOT NULL,         -- order of receipt within received_us
+    numbers          TEXT,                     -- JSON: of each masked number its min, max, sum, count, last, max_text
     CONSTRAINT count_is_positive CHECK (count > 0),
     CONSTRAINT first_is_not_after_last CHECK (first_us <= last_us)
 ) STRICT;
@@ -101,6 +138,7 @@ CREATE TABLE archive (  -- closed episodes, append-only
     first_attributes TEXT,
     last_attributes  TEXT,
     reason           TEXT NOT NULL,
+    numbers          TEXT,
     CONSTRAINT count_is_positive CHECK (count > 0),
     CONSTRAINT first_is_not_after_last CHECK (first_us <= last_us),
     CONSTRAINT reason_is_known CHECK (reason IN ('gap', 'span', 'evicted'))
@@ -134,7 +172,16 @@ CREATE TABLE checkpoint (  -- how far each input file was read; commits with the
     offset     INTEGER NOT NULL,  -- bytes whose records are in this store
     path       TEXT    NOT NULL,  -- the name it last had
     context    TEXT    NOT NULL,  -- JSON: format and header to go on from
+    tail_hash  BLOB    NOT NULL DEFAULT x'',    -- SHA-256 of the bytes right before offset: a copy has them, too
+    masks      TEXT    NOT NULL DEFAULT 'none', -- the set of identity rules that its records get
     PRIMARY KEY (device, inode)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX checkpoint_path ON checkpoint (path);  -- a file that was rotated away is found by its name
+
+CREATE TABLE cursor (  -- how far each stream was read, in its own words (a journal's cursor)
+    name     TEXT PRIMARY KEY,
+    position TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- An episode moves in one step: whatever enters the archive has left the queue.
@@ -203,7 +250,7 @@ SELECT
     strftime('%Y-%m-%d %H:%M:%S', q.first_us / 1000000, 'unixepoch') || printf('.%06d', q.first_us % 1000000) AS first_seen,
     strftime('%Y-%m-%d %H:%M:%S', q.last_us / 1000000, 'unixepoch') || printf('.%06d', q.last_us % 1000000) AS last_seen,
     q.count, c.level, c.level_name, c.source, c.message, q.gap_min_ms, q.gap_max_ms,
-    coalesce(q.first_text, c.message) AS first_text, coalesce(q.last_text, c.message) AS last_text,
+    coalesce(q.first_text, c.message) AS first_text, coalesce(q.last_text, q.first_text, c.message) AS last_text,
     CAST(NULL AS TEXT) AS reason,  -- a bare NULL here keeps SQLite from using indexes through the view
     q.first_us, q.last_us, q.content_id, lower(hex(c.hash)) AS content_hash, q.continues,
     q.first_attributes, q.last_attributes
@@ -214,7 +261,7 @@ SELECT
     strftime('%Y-%m-%d %H:%M:%S', a.first_us / 1000000, 'unixepoch') || printf('.%06d', a.first_us % 1000000),
     strftime('%Y-%m-%d %H:%M:%S', a.last_us / 1000000, 'unixepoch') || printf('.%06d', a.last_us % 1000000),
     a.count, c.level, c.level_name, c.source, c.message, a.gap_min_ms, a.gap_max_ms,
-    coalesce(a.first_text, c.message), coalesce(a.last_text, c.message),
+    coalesce(a.first_text, c.message), coalesce(a.last_text, a.first_text, c.message),
     a.reason,
     a.first_us, a.last_us, a.content_id, lower(hex(c.hash)), a.continues,
     a.first_attributes, a.last_attributes

@@ -4,11 +4,11 @@
 -- :from_us  :until_us (half open)  :quiet_before_us (the window before now)  :limit (rows)
 INSERT INTO archive (
     id, content_id, run_id, continues, first_us, last_us, count, gap_min_ms, gap_max_ms,
-    first_text, last_text, first_attributes, last_attributes, reason
+    first_text, last_text, first_attributes, last_attributes, reason, numbers
 )
 SELECT
     id, content_id, run_id, continues, first_us, last_us, count, gap_min_ms, gap_max_ms,
-    first_text, last_text, first_attributes, last_attributes, 'gap'
+    first_text, last_text, first_attributes, last_attributes, 'gap', numbers
 FROM queue
 WHERE last_us >= :from_us AND last_us < :until_us AND received_us < :quiet_before_us
 ORDER BY last_us

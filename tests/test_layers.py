@@ -14,9 +14,9 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 LAYERS = (
     {"errors"},  # on the ground alone: record.py and everyone else raises them
     {"record", "settings", "statements"},
-    {"identity", "fold", "database", "writer", "checkpoint"},
+    {"identity", "fold", "database", "writer", "checkpoint", "masks", "numbers"},
     {"batch", "filters", "sweep", "upgrade"},
-    {"intake"},
+    {"intake", "rulebook"},
     {"store"},
     {"handler", "sweeper", "sources", "search", "keeping", "fleet"},
     {"cli"},

@@ -204,7 +204,7 @@ def test_ids_are_never_reused(shell: Shell, file: Path, table: str) -> None:
         ("UPDATE settings SET max_open = 0;", "max_open_is_positive"),
         ("UPDATE settings SET window_ms = -1;", "window_is_a_duration"),
         ("INSERT INTO ledger VALUES ('w', 0);", "sequence_starts_at_one"),
-        ("INSERT INTO settings VALUES (2, 1, 1, 1);", "one = 1"),
+        ("INSERT INTO settings VALUES (2, 1, 1, 1, 'none', 'none');", "one = 1"),
         ("INSERT INTO queue SELECT * FROM queue;", "UNIQUE constraint failed"),
         (f"{LEAVE.replace('evicted', 'bored')};", "reason_is_known"),
     ],
@@ -376,7 +376,7 @@ def test_every_table_is_strict(shell: Shell, file: Path) -> None:
     ("pragma", "value"),
     [
         ("application_id", "1282369363"),
-        ("user_version", "1000"),
+        ("user_version", "1001"),
         ("auto_vacuum", "2"),
         ("journal_mode", "wal"),
         ("encoding", "UTF-8"),

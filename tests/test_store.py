@@ -914,7 +914,7 @@ def test_every_error_has_one_root() -> None:
 def test_a_new_file_keeps_its_settings(path: Path, given: dict[str, Any], stored: tuple[int, ...]) -> None:
     """T is 150 s, S the larger of 600 s and T, the queue 100,000, unless told otherwise."""
     with LogStore(path, **given) as store:
-        assert store.settings == stored
+        assert store.settings[:3] == stored
 
 
 @pytest.mark.parametrize(
@@ -953,7 +953,7 @@ def test_on_an_existing_file_the_stored_value_wins_with_a_warning(path: Path, na
     ) as caught:
         store = LogStore(path, **{name: value})  # type: ignore[arg-type]
     with store:
-        assert store.settings == (150_000, 600_000, 100_000)
+        assert store.settings[:3] == (150_000, 600_000, 100_000)
     assert caught[0].filename == __file__
 
 
@@ -977,7 +977,7 @@ def test_changed_settings_must_make_sense(store: LogStore) -> None:
     """T above S is refused, and what is stored stays."""
     with pytest.raises(errors.InvalidSetting, match="max_span"):
         store.configure(Settings(700_000, 600_000, 10))
-    assert store.settings == (150_000, 600_000, 100_000)
+    assert store.settings[:3] == (150_000, 600_000, 100_000)
 
 
 # -- the file ------------------------------------------------------------------------------------------

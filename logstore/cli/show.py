@@ -9,9 +9,21 @@ from typing import Final
 from logstore.cli.text import counted, escaped, note, write_json, write_table
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
-from logstore.search.question import Part, describe, find_run, joined, parts_of, runs_of, stats
+from logstore.masks.masker import NUMBER
+from logstore.search.question import (
+    Figures,
+    Part,
+    describe,
+    find_run,
+    joined,
+    numbers_behind,
+    parts_of,
+    runs_of,
+    stats,
+)
 from logstore.search.times import SystemZone, ago, local, offset, seconds
 
+_AROUND: Final = 24  # characters on each side that tell which number it is
 _NUMBER: Final = re.compile(r"([ce]?)([1-9][0-9]{0,17})")
 
 
@@ -80,6 +92,7 @@ def _show_content(connection: Connection, content_id: int, limit: int) -> None:
     print()
     _print_runs(found_runs)
     _print_texts(found_runs[0], found_runs[-1])
+    _print_numbers(found.message, numbers_behind(connection, content_id))
     if len(newest) > limit:
         note(f"the newest {limit} episodes; -n for more")
 
@@ -97,6 +110,7 @@ def _show_episode(connection: Connection, episode_id: int) -> None:
     print()
     _print_runs([run])
     _print_texts(run, run)
+    _print_numbers(row.message, numbers_behind(connection, *found))
 
 
 def _print_runs(found: list[list[Part]]) -> None:
@@ -130,6 +144,31 @@ def _print_texts(first: list[Part], last: list[Part]) -> None:
         print(f"{name} text: {escaped(text)}")
         if attributes is not None:
             print(f"{name} attributes: {escaped(json.dumps(json.loads(attributes), ensure_ascii=False))}")
+
+
+def _print_numbers(message: str, found: list[Figures]) -> None:
+    if not found:
+        return
+    print()
+    lines = [
+        (
+            escaped(_place(message, each.place)),
+            *(f"{number:g}" for number in (each.smallest, each.largest, each.total / each.count, each.last)),
+            f"x{each.count}",
+            escaped(each.largest_text),
+        )
+        for each in found
+    ]
+    write_table(("MASKED", "SMALLEST", "LARGEST", "MEAN", "LAST", "COUNT", "RAW TEXT OF THE LARGEST"), lines)
+
+
+def _place(message: str, place: int) -> str:
+    """Return a masked number with a few words around it."""
+    parts = message.split(NUMBER)
+    if place + 1 >= len(parts):  # a raw text that has a placeholder of its own
+        return NUMBER
+    before, after = parts[place][-_AROUND:], parts[place + 1][:_AROUND]
+    return f"{before.split(' ', 1)[-1] if len(before) == _AROUND else before}{NUMBER}{after.split(' ', 1)[0]}"
 
 
 def _gaps(gap_min_ms: int | None, gap_max_ms: int | None) -> str:

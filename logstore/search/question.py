@@ -87,6 +87,18 @@ class Content:
     gap_max_ms: int | None
 
 
+class Figures(NamedTuple):
+    """The numbers that one masked place of a content hid, `place` counted from 0."""
+
+    place: int
+    smallest: float
+    largest: float
+    total: float
+    count: int
+    last: float
+    largest_text: str
+
+
 class Stats(NamedTuple):
     """What a store holds; times are microseconds, None where there are no records."""
 
@@ -183,6 +195,11 @@ def describe(connection: Connection, content_id: int) -> Content | None:
     """Return the life of a content, None if there is no such content."""
     row = connection.row(statements.DESCRIBE_CONTENT, (content_id,))
     return None if row is None else Content(*row)
+
+
+def numbers_behind(connection: Connection, content_id: int, run_id: int = 0) -> list[Figures]:
+    """Return the numbers behind the masks of a content, of all its episodes or of one run."""
+    return [Figures(*row) for row in connection.rows(statements.NUMBERS_BEHIND, (content_id, run_id))]
 
 
 def reach(connection: Connection) -> Reach:

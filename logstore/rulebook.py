@@ -1,0 +1,96 @@
+"""The identity rules that a store holds, as they were at one generation, ready to be applied."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+from logstore import statements
+from logstore.batch import Identities
+from logstore.database import Connection
+from logstore.errors import InvalidSetting
+from logstore.masks import PRESET_NAMES, Masker, Rule, RuleSet, preset
+from logstore.masks.redaction import Redactor
+from logstore.masks.rules import Kind
+from logstore.settings import NO_RULES, Settings
+
+
+class RuleNames(NamedTuple):
+    """Which sets records get; None stands for the store's own choice."""
+
+    masks: str | None = None
+    redact: str | None = None
+
+
+class Rulebook:
+    """The settings and the sets of rules of a store at one generation.
+
+    `identities` gives what turns records into contents by the named sets; what it remembers of texts
+    lives as long as the book.
+    """
+
+    def __init__(self, generation: int, settings: Settings, sets: Mapping[str, RuleSet]) -> None:
+        self.generation = generation
+        self.sets = sets
+        self._settings = settings
+        self._identities: dict[RuleNames, Identities] = {}
+
+    @classmethod
+    def read(cls, connection: Connection) -> Self:
+        """Read the rules of a store. The generation comes first: what changes meanwhile is seen later."""
+        (generation,) = connection.one(statements.READ_GENERATION)
+        settings = read_settings(connection)
+        rules: dict[tuple[str, Kind], list[Rule]] = {}
+        for name, kind, *fields in connection.rows(statements.READ_RULES):
+            found = rules.setdefault((name, kind), [])
+            if fields[0] is not None:
+                found.append(Rule(*fields))
+        sets = {name: RuleSet(name, kind, tuple(found)) for (name, kind), found in rules.items()}
+        return cls(generation, settings, sets)
+
+    def identities(self, names: RuleNames) -> Identities:
+        """Return what identifies records by these sets. Raises InvalidSetting for an unknown one."""
+        found = self._identities.get(names)
+        if found is None:
+            masks = self._named(names.masks or self._settings.masks, "masks")
+            redact = self._named(names.redact or self._settings.redact, "redact")
+            found = self._identities[names] = Identities(
+                Masker(masks) if masks else None, Redactor(redact) if redact else None, self.generation
+            )
+        return found
+
+    def _named(self, name: str, kind: str) -> RuleSet | None:
+        if name == NO_RULES:
+            return None
+        found = self.sets.get(name)
+        if found is None or found.kind != kind:
+            raise no_such_set(name, kind, self.sets)
+        return found
+
+
+def read_settings(connection: Connection) -> Settings:
+    """Return the settings of a store."""
+    return Settings(*connection.one(statements.READ_SETTINGS))
+
+
+def find_set(name: str, kind: str, sets: Mapping[str, RuleSet]) -> RuleSet:
+    """Return a set of this name and kind, of a store's own or a shipped one. Raises InvalidSetting."""
+    found = sets.get(name) or preset(name)
+    if found is None or found.kind != kind:
+        raise no_such_set(name, kind, sets)
+    return found
+
+
+def no_such_set(name: str, kind: str, sets: Mapping[str, RuleSet]) -> InvalidSetting:
+    """Return the error to raise for a name that no set of this kind has."""
+    shipped = (found for each in PRESET_NAMES if (found := preset(each)))
+    known = {each.name for each in (*sets.values(), *shipped) if each.kind == kind} | {NO_RULES}
+    return InvalidSetting(
+        f"no {kind} set is named {name!r}; use one of {', '.join(sorted(known))}, "
+        "or add your own: logstore config add FILE"
+    )
+
+
+def save_set(connection: Connection, rules: RuleSet) -> None:
+    """Store a set of rules in place of the one of its name; the caller holds a write transaction."""
+    connection.rows(statements.SAVE_RULE_SET, {"name": rules.name, "kind": rules.kind})
+    for position, rule in enumerate(rules.rules):
+        connection.rows(statements.ADD_RULE, (rules.name, position, *rule))

@@ -1,0 +1,3 @@
+-- How far one stream was read.
+-- :name
+SELECT name, position FROM cursor WHERE name = :name;
