@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple, NoReturn
 
 import typer
 
-from logstore.cli import keep, read, write
+from logstore.cli import config, keep, read, write
 from logstore.errors import LogStoreError, StoreBusy
 
 app = typer.Typer(
@@ -62,7 +62,7 @@ def logstore(
     context.obj = Shared(db[0] if db else None, group)
 
 
-for module in (write, read, keep):
+for module in (write, read, config, keep):
     module.register(app)
 
 

@@ -19,25 +19,28 @@ def places(named: str | None) -> list[Path]:
     return [SYSTEM_STORE, Path(state) / "logstore" / "logstore.db"]
 
 
+def found_or_none(named: str | None) -> Path | None:
+    """Return the store, None if there is none."""
+    return next((path for path in places(named) if is_there(path)), None)
+
+
 def to_read(named: str | None) -> Path:
     """Return the store to read. Raises StoreMissing, naming the places looked at."""
-    looked_at = places(named)
-    for path in looked_at:
-        if is_there(path):
-            return path
+    found = found_or_none(named)
+    if found is not None:
+        return found
     raise StoreMissing(
-        f"no store at {' or '.join(map(str, looked_at))}; name one with --db PATH or LOGSTORE_DB, "
+        f"no store at {' or '.join(map(str, places(named)))}; name one with --db PATH or LOGSTORE_DB, "
         "or make one with `logstore ingest FILE`"
     )
 
 
 def to_write(named: str | None) -> Path:
     """Return the store to write: the first that is there, else the last place, its folder made if need be."""
-    looked_at = places(named)
-    for path in looked_at:
-        if is_there(path):
-            return path
-    path = looked_at[-1]
+    found = found_or_none(named)
+    if found is not None:
+        return found
+    path = places(named)[-1]
     if not named and not os.environ.get("LOGSTORE_DB"):
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

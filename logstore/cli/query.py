@@ -12,7 +12,7 @@ from logstore.cli.text import escaped, jsonable, note, timed, write_csv, write_j
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
 from logstore.filters import Filter, Matcher, Order, StateFilter, regex, substring
-from logstore.search.question import Answer, Row, contents, reach, run_sql, runs
+from logstore.search.question import Answer, Row, contents, masks_hide, reach, run_sql, runs
 from logstore.search.times import SystemZone, ago, local, offset, parse_time
 
 _TERMINAL_LIMIT: Final = 50
@@ -195,7 +195,11 @@ def _nothing(connection: Connection, asked: Asked, chosen: Filter, tz: tzinfo) -
     ):
         note(f"nothing found; the store reaches back to {_zoned(known.from_us, tz)}")
         return _OUT_OF_REACH
-    note("nothing found")
+    hidden = asked.pattern is not None and not asked.raw and masks_hide(connection)
+    note(
+        "nothing found"
+        + ("; masks hide parts of messages: --raw searches the raw texts, too" if hidden else "")
+    )
     return _NOTHING
 
 

@@ -153,8 +153,11 @@ def _print_numbers(message: str, found: list[Figures]) -> None:
     lines = [
         (
             escaped(_place(message, each.place)),
-            *(f"{number:g}" for number in (each.smallest, each.largest, each.total / each.count, each.last)),
-            f"x{each.count}",
+            *(
+                f"{number:g}"
+                for number in (each.smallest, each.largest, each.total / each.numbers, each.last)
+            ),
+            f"x{each.numbers}",
             escaped(each.largest_text),
         )
         for each in found

@@ -88,13 +88,13 @@ class Content:
 
 
 class Figures(NamedTuple):
-    """The numbers that one masked place of a content hid, `place` counted from 0."""
+    """The `numbers` that one masked place of a content hid, `place` counted from 0."""
 
     place: int
     smallest: float
     largest: float
     total: float
-    count: int
+    numbers: int
     last: float
     largest_text: str
 
@@ -200,6 +200,11 @@ def describe(connection: Connection, content_id: int) -> Content | None:
 def numbers_behind(connection: Connection, content_id: int, run_id: int = 0) -> list[Figures]:
     """Return the numbers behind the masks of a content, of all its episodes or of one run."""
     return [Figures(*row) for row in connection.rows(statements.NUMBERS_BEHIND, (content_id, run_id))]
+
+
+def masks_hide(connection: Connection) -> bool:
+    """Return whether messages of this store may be masked."""
+    return bool(connection.one(statements.HAS_MASKS)[0])
 
 
 def reach(connection: Connection) -> Reach:
