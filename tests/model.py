@@ -5,7 +5,7 @@ One list of open episodes, one list of closed ones, each record looked at on its
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ NOW_US = 1_765_065_600_000_000
 LEVELS = ("emergency", "alert", "critical", "error", "warning", "notice", "info", "debug")
 
 Key = tuple[str, str | int, str]
+Mask = Callable[[str], tuple[str, int | None]]
 Fields = tuple[Any, ...]
 
 
@@ -47,6 +48,11 @@ class Part:
     last_us: int
     first_attributes: Any
     last_attributes: Any
+    first_text: str = ""
+    last_text: str = ""
+    numbers: list[tuple[int, str]] = field(
+        default_factory=list
+    )  # in order of arrival, each with its raw text
     count: int = 1
     run_count: int = 1
     gaps_ms: list[int] = field(default_factory=list)
@@ -68,12 +74,23 @@ class Part:
         return ms(max(self.last_us, at_us)) - ms(min(self.first_us, at_us))
 
 
+def unmasked(text: str) -> tuple[str, int | None]:
+    return text, None
+
+
 class Model:
-    """What a store holds, by the rules."""
+    """What a store holds, by the rules. `mask` gives the message of a raw text, and the number it hides."""
 
     def __init__(
-        self, *, window_ms: int, max_span_ms: int = 0, max_open: int = 100_000, now_us: int = NOW_US
+        self,
+        *,
+        window_ms: int,
+        max_span_ms: int = 0,
+        max_open: int = 100_000,
+        now_us: int = NOW_US,
+        mask: Mask = unmasked,
     ) -> None:
+        self.mask = mask
         self.window_ms = window_ms
         self.max_span_ms = max_span_ms
         self.max_open = max_open
@@ -123,9 +140,28 @@ class Model:
         """Every episode by its id."""
         return {part.id: _fields(part) for part in (*self.archive, *self.open.values())}
 
+    def numbers(self) -> dict[int, list[dict[str, Any]]]:
+        """What each episode keeps of the numbers behind its mask; the largest is the first of its size."""
+        found = {}
+        for part in (*self.archive, *self.open.values()):
+            if part.numbers:
+                values = [number for number, _ in part.numbers]
+                found[part.id] = [
+                    {
+                        "min": min(values),
+                        "max": max(values),
+                        "sum": sum(values),
+                        "count": len(values),
+                        "last": values[-1],
+                        "max_text": next(text for number, text in part.numbers if number == max(values)),
+                    }
+                ]
+        return found
+
     def _receive(self, record: Record, now_us: int) -> int:
         at_us = now_us if record.timestamp_us is None else record.timestamp_us
-        key = (record.source, record.level, record.message)
+        message, number = self.mask(record.message)
+        key = (record.source, record.level, message)
         self.accepted += 1
         part = self.open.get(key)
         if part is None:
@@ -142,11 +178,14 @@ class Model:
                 part.continues, part.run_count = before.id, before.run_count + 1
             else:
                 _merge(part, at_us, record, distance_ms)
+        if number is not None:
+            part.numbers.append((number, record.message))
         part.received_us, part.receipt = now_us, next(self._receipts)
         return part.run_count
 
     def _open(self, key: Key, at_us: int, record: Record) -> Part:
-        part = Part(next(self._ids), key, at_us, at_us, record.attributes, record.attributes)
+        text, attributes = record.message, record.attributes
+        part = Part(next(self._ids), key, at_us, at_us, attributes, attributes, text, text)
         self.open[key] = part
         return part
 
@@ -184,9 +223,9 @@ def _merge(part: Part, at_us: int, record: Record, distance_ms: int | None) -> N
     if distance_ms is not None:
         part.gaps_ms.append(distance_ms)
     if at_us >= part.last_us:
-        part.last_us, part.last_attributes = at_us, record.attributes
+        part.last_us, part.last_text, part.last_attributes = at_us, record.message, record.attributes
     if at_us < part.first_us:
-        part.first_us, part.first_attributes = at_us, record.attributes
+        part.first_us, part.first_text, part.first_attributes = at_us, record.message, record.attributes
 
 
 def _fields(part: Part) -> Fields:
@@ -201,8 +240,8 @@ def _fields(part: Part) -> Fields:
         part.count,
         min(part.gaps_ms, default=None),
         max(part.gaps_ms, default=None),
-        message,
-        message,
+        part.first_text,
+        part.last_text,
         part.first_attributes,
         part.last_attributes,
         part.reason,

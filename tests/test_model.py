@@ -1,7 +1,9 @@
 """The store beside the model of tests/model.py: whatever is called, in whatever order, both hold the same."""
 
 import contextlib
+import functools
 import itertools
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,9 +20,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from model import NOW_US, Clock, Fields, Model, fields
+from model import NOW_US, Clock, Fields, Model, fields, unmasked
 
 from logstore import LogStore, Record
+from logstore.masks import Rule, RuleSet
+from logstore.settings import Settings
 
 T_MS = 2_000
 SPANS_MS = (0, T_MS, 3 * T_MS)
@@ -81,9 +85,44 @@ def folder() -> Iterator[Path]:
         shutil.rmtree(name)
 
 
+TOOK = RuleSet(
+    "took", "masks", (Rule("took", r"took (?P<hide>\d+) ms", "<num>", "took 3 ms", "took long", "took "),)
+)
+
+
+def raw(message: str, tag: int | None) -> str:
+    """A message as the program wrote it, with a number that the mask hides."""
+    return message if tag is None else f"{message} took {tag} ms"
+
+
+def took(text: str) -> tuple[str, int | None]:
+    """What TOOK makes of a text, in other words."""
+    before, found, after = text.partition(" took ")
+    return (f"{before} took <num> ms", int(after.split()[0])) if found else (text, None)
+
+
+@functools.cache
+def masked_file() -> bytes:
+    """An empty store with the set TOOK: adding it costs a process, so it is done once."""
+    with folder() as place:
+        with LogStore(place / "log.db", clock_us=Clock(NOW_US)) as store:
+            store.save_rules(TOOK)
+        return (place / "log.db").read_bytes()
+
+
 def opened(
-    path: Path, clock: Clock, *, auto_sweep: bool = False, span_ms: int = 0, queue: int = 1000
+    path: Path,
+    clock: Clock,
+    *,
+    auto_sweep: bool = False,
+    span_ms: int = 0,
+    queue: int = 1000,
+    masked: bool = False,
 ) -> LogStore:
+    if masked and not path.exists():
+        path.write_bytes(masked_file())
+        with LogStore(path, clock_us=clock, auto_sweep=False) as store:
+            store.configure(Settings(T_MS, span_ms, queue, masks="took"))
     return LogStore(
         path,
         window=T_MS / 1000,
@@ -111,7 +150,8 @@ def everything(store: LogStore) -> list[list[tuple[Any, ...]]]:
     """Every row of the store, with the order of receipt in place of its numbers."""
     columns = (
         "id, content_id, hex(content_hash), run_id, continues, prior_count, first_us, last_us, count, "
-        "gap_min_ms, gap_max_ms, first_text, last_text, first_attributes, last_attributes, received_us"
+        "gap_min_ms, gap_max_ms, first_text, last_text, first_attributes, last_attributes, "
+        "received_us, numbers"
     )
     statements = (
         f"SELECT {columns} FROM queue ORDER BY received_us, receipt",
@@ -126,24 +166,28 @@ def everything(store: LogStore) -> list[list[tuple[Any, ...]]]:
 class StoreBesideModel(RuleBasedStateMachine):
     """Any mix of calls, on two objects on one file, under a clock that steps both ways."""
 
-    @initialize(span_ms=spans, queue=queues, auto_sweep=st.booleans())
-    def begin(self, span_ms: int, queue: int, auto_sweep: bool) -> None:
+    @initialize(span_ms=spans, queue=queues, auto_sweep=st.booleans(), masked=st.booleans())
+    def begin(self, span_ms: int, queue: int, auto_sweep: bool, masked: bool) -> None:
         self.stack = contextlib.ExitStack()
         self.path = self.stack.enter_context(folder()) / "log.db"
         self.clock = Clock(NOW_US)
-        self.sizes = {"span_ms": span_ms, "queue": queue}
+        self.masked = masked
+        self.sizes: dict[str, Any] = {"span_ms": span_ms, "queue": queue, "masked": masked}
         # The second object never sweeps by itself: both ways meet in one file.
         self.auto_sweep = [auto_sweep, False]
         self.stores = [
             opened(self.path, self.clock, auto_sweep=auto, **self.sizes) for auto in self.auto_sweep
         ]
-        self.model = Model(window_ms=T_MS, max_span_ms=span_ms, max_open=queue)
+        self.model = Model(
+            window_ms=T_MS, max_span_ms=span_ms, max_open=queue, mask=took if masked else unmasked
+        )
 
     def record(self, shape: Shape) -> tuple[Record, Record]:
         """The record for the store, and for the model, which knows one name a level."""
         number, anchor, offset_us, tag, alias = shape
         message, level, source = CONTENTS[number]
-        part = self.model.open.get((source, level, message))
+        message = raw(message, tag) if self.masked else message
+        part = self.model.open.get((source, level, self.model.mask(message)[0]))
         at_us: int | None = None
         if anchor is not None:
             near = {"first": part.first_us, "last": part.last_us} if part else {}
@@ -201,6 +245,12 @@ class StoreBesideModel(RuleBasedStateMachine):
         assert shown(self.stores[0]) == self.model.episodes()
 
     @invariant()
+    def they_keep_the_same_numbers(self) -> None:
+        numbers = "SELECT id, numbers FROM queue UNION ALL SELECT id, numbers FROM archive"
+        found = {number: json.loads(kept) for number, kept in rows(self.stores[0], numbers) if kept}
+        assert found == self.model.numbers()
+
+    @invariant()
     def the_archive_grows_in_the_same_order(self) -> None:
         found = [number for (number,) in rows(self.stores[0], "SELECT id FROM archive ORDER BY seq")]
         last_us = {part.id: part.last_us for part in self.model.archive}
@@ -248,6 +298,11 @@ def dated(shape: Shape, last_us: int) -> Record:
     message, level, source = CONTENTS[number]
     at_us = None if anchor is None else last_us + offset_us
     return Record(message, level, source, at_us, None if tag is None else {"tag": tag})
+
+
+def masked_shape(shape: Shape, last_us: int) -> Record:
+    record = dated(shape, last_us)
+    return record._replace(message=raw(record.message, shape.tag))
 
 
 def settled(episodes: Iterable[Fields]) -> list[Fields]:
@@ -343,14 +398,14 @@ def test_a_batch_is_its_records(
     """log_many leaves every row as log() does, record by record at one time: ids, seq, order of receipt."""
     with folder() as place:
         clock = Clock(NOW_US)
-        options = {"span_ms": span_ms, "queue": queue}
+        options: dict[str, Any] = {"span_ms": span_ms, "queue": queue, "masked": True}
         with (
             opened(place / "one.db", clock, auto_sweep=auto_sweep, **options) as one,
             opened(place / "many.db", clock, auto_sweep=auto_sweep, **options) as many,
         ):
             for step_us, shapes_of_batch in batches:
                 clock.forward(us=step_us)
-                records = [dated(shape, clock()) for shape in shapes_of_batch]
+                records = [masked_shape(shape, clock()) for shape in shapes_of_batch]
                 for message, level, source, at_us, attributes in records:
                     one.log(message, level=level, source=source, timestamp_us=at_us, attributes=attributes)
                 assert many.log_many(records) == len(records)
@@ -363,10 +418,10 @@ def test_batches_may_be_cut_anywhere(batch: list[Shape], cuts: list[int], span_m
     """One list, stored whole or in batches cut anywhere, leaves the same rows."""
     with folder() as place:
         clock = Clock(NOW_US)
-        records = [dated(shape, NOW_US) for shape in batch]
+        records = [masked_shape(shape, NOW_US) for shape in batch]
         with (
-            opened(place / "whole.db", clock, span_ms=span_ms, queue=queue) as whole,
-            opened(place / "cut.db", clock, span_ms=span_ms, queue=queue) as cut,
+            opened(place / "whole.db", clock, span_ms=span_ms, queue=queue, masked=True) as whole,
+            opened(place / "cut.db", clock, span_ms=span_ms, queue=queue, masked=True) as cut,
         ):
             whole.log_many(records)
             for start, end in itertools.pairwise(sorted({0, *cuts, len(records)})):
