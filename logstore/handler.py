@@ -1,20 +1,35 @@
-"""A `logging.Handler` over a store: the program that logs never waits and never fails."""
+"""Python programs that log into a store: a `logging.Handler`, and a processor for structlog.
 
+Both are over `LogStore.background()`: the program that logs never waits and never fails.
+"""
+
+import json
 import logging
+import math
 import os
-from typing import Any, Final
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any, Final, Self
 
-from logstore.errors import LogStoreError
+from logstore.errors import InvalidRecord, LogStoreError
+from logstore.identity import escape
+from logstore.record import LEVELS, SECOND_US, severity
 from logstore.store import LogStore
 from logstore.writer import say_lost
 
 _PATIENCE_S: Final = 5.0
+_REPR_CHARS: Final = 1_000
 _SEVERITIES: Final = (
     (logging.CRITICAL, "critical"),
     (logging.ERROR, "error"),
     (logging.WARNING, "warning"),
     (logging.INFO, "info"),
 )
+_OF_LOGGING: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+"""The names that `logging` itself puts on a LogRecord, in any of its versions."""
+
+_OF_STRUCTLOG: Final = frozenset({"event", "level", "logger", "exc_info", "_record", "_from_structlog"})
 
 
 class LogStoreHandler(logging.Handler):
@@ -23,6 +38,10 @@ class LogStoreHandler(logging.Handler):
     `store_or_path` is a LogStore, or the path of one that this handler opens and closes. A record's
     source is the logger's name, after the prefix `source/` if one is given. The options are those of
     `LogStore.background()`. What could not be taken is counted in `dropped`, and the store is told.
+
+    The message is what the formatter makes of the record, a traceback included. Attributes are `pid`,
+    the type of an `exception`, the asyncio `task`, and the fields given by `extra`, those that are no
+    JSON as their `repr`.
     """
 
     def __init__(
@@ -30,55 +49,225 @@ class LogStoreHandler(logging.Handler):
         store_or_path: LogStore | str | os.PathLike[str],
         *,
         source: str | None = None,
-        level: int = logging.NOTSET,
+        level: int | str = logging.NOTSET,
         **options: Any,
     ) -> None:
         super().__init__(level)
+        self._outlet = _Outlet(store_or_path, source, options)
+
+    @property
+    def dropped(self) -> int:
+        """How many records could not be taken."""
+        return self._outlet.writer.dropped
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Take a record that passes the filters; without the handler's lock, the writer has its own.
+
+        So a record that the writer's own thread logs never waits for a thread that waits for the writer.
+        """
+        passed: Any = self.filter(record)
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return passed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one record; an error goes to `logging`'s own `handleError`, never to the program."""
+        try:
+            self._outlet.log(
+                self.format(record),
+                level=_level_name(record.levelno),
+                name=record.name,
+                timestamp_us=int(record.created * SECOND_US),
+                attributes=_attributes(record),
+            )
+        except Exception:  # noqa: BLE001  # whatever it is, logging must not stop the program
+            self._outlet.writer.count_dropped()
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait, for a few seconds at most, until what was logged so far is durable."""
+        self._outlet.flush()
+
+    def close(self) -> None:
+        """Store what is waiting, and close the store if this handler opened it."""
+        try:
+            self._outlet.close()
+        finally:
+            super().close()
+
+
+class StructlogProcessor:
+    """A processor for structlog that stores each event and passes it on unchanged.
+
+    It may stand before a renderer, or be the last one with `structlog.ReturnLoggerFactory()`.
+    The parameters are those of LogStoreHandler. The message is the event, and the traceback if there
+    is one; the level is that of the method called, the source what `logger` names; the rest becomes
+    attributes. Where something fails the event is dropped, counted in `dropped`, and told on stderr.
+    """
+
+    def __init__(
+        self,
+        store_or_path: LogStore | str | os.PathLike[str],
+        *,
+        source: str | None = None,
+        **options: Any,
+    ) -> None:
+        self._outlet = _Outlet(store_or_path, source, options)
+
+    def __call__(
+        self,
+        logger: Any,  # noqa: ARG002  # structlog's signature
+        method_name: str,
+        event_dict: MutableMapping[str, Any],
+    ) -> MutableMapping[str, Any]:
+        """Store an event, and return it."""
+        try:
+            self._log(method_name, event_dict)
+        except Exception:  # noqa: BLE001  # whatever it is, logging must not stop the program
+            self._outlet.writer.count_dropped()
+            if logging.raiseExceptions and sys.stderr is not None:
+                traceback.print_exc()
+        return event_dict
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    @property
+    def dropped(self) -> int:
+        """How many events could not be taken."""
+        return self._outlet.writer.dropped
+
+    def flush(self) -> None:
+        """Wait, for a few seconds at most, until what was logged so far is durable."""
+        self._outlet.flush()
+
+    def close(self) -> None:
+        """Store what is waiting, and close the store if this processor opened it."""
+        self._outlet.close()
+
+    def _log(self, method_name: str, event: Mapping[str, Any]) -> None:
+        message = str(event.get("event", ""))
+        attributes = {"pid": os.getpid()} | _plain_fields(
+            (name, value) for name, value in event.items() if name not in _OF_STRUCTLOG
+        )
+        if isinstance(event.get("exception"), str):  # a processor before this one has formatted it
+            message += f"\n{attributes.pop('exception')}"
+        elif (raised := _raised(event.get("exc_info", method_name == "exception"))) is not None:
+            attributes["exception"] = _type_name(type(raised))
+            message += "\n" + "".join(traceback.format_exception(raised)).rstrip("\n")
+        self._outlet.log(
+            message,
+            level=_structlog_level(event.get("level"), method_name),
+            name=str(event.get("logger") or ""),
+            timestamp_us=None,
+            attributes=attributes,
+        )
+
+
+class _Outlet:
+    """A background writer, over a store that was given or is opened for it."""
+
+    def __init__(
+        self,
+        store_or_path: LogStore | str | os.PathLike[str],
+        source: str | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._source = source
         self._own: LogStore | None = None
         if isinstance(store_or_path, LogStore):
             store = store_or_path
         else:
             store = self._own = LogStore(store_or_path)
-        self._prefix = f"{source}/" if source else ""
-        self._writer = store.background(**options)
-
-    @property
-    def dropped(self) -> int:
-        """How many records could not be taken."""
-        return self._writer.dropped
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take one record; an error goes to `logging`'s own `handleError`, never to the program."""
         try:
-            self._writer.log(
-                self.format(record),
-                level=_level_name(record.levelno),
-                source=f"{self._prefix}{record.name}",
-                timestamp_us=int(record.created * 1_000_000),
-                attributes={"pid": record.process},
-            )
-        except Exception:  # noqa: BLE001  # whatever it is, logging must not stop the program
-            self._writer.count_dropped()
-            self.handleError(record)
+            self.writer = store.background(**options)
+        except BaseException:
+            if self._own is not None:
+                self._own.close()
+            raise
+
+    def log(
+        self, message: str, *, level: str, name: str, timestamp_us: int | None, attributes: dict[str, Any]
+    ) -> None:
+        source = "/".join(part for part in (self._source, name) if part)
+        self.writer.log(message, level=level, source=source, timestamp_us=timestamp_us, attributes=attributes)
 
     def flush(self) -> None:
-        """Wait, for a few seconds at most, until what was logged so far is durable."""
         try:
-            self._writer.flush(timeout=_PATIENCE_S)
+            self.writer.flush(timeout=_PATIENCE_S)
         except LogStoreError:
             return  # counted and retried by the writer; a handler has nobody to tell
 
     def close(self) -> None:
-        """Store what is waiting, and close the store if this handler opened it."""
         try:
-            self._writer.close(timeout=_PATIENCE_S)
+            self.writer.close(timeout=_PATIENCE_S)
             if self._own is not None:
                 self._own.close()
         except LogStoreError as error:  # the store may still be busy: do not wait for it a second time
             say_lost(error)
-        finally:
-            super().close()
 
 
 def _level_name(levelno: int) -> str:
     return next((name for number, name in _SEVERITIES if levelno >= number), "debug")
+
+
+def _structlog_level(level: object, method_name: str) -> str:
+    """Return the level an event names, else that of the method by which it was logged."""
+    for name in (level, "error" if method_name == "exception" else method_name):
+        if isinstance(name, str):
+            try:
+                return LEVELS[severity(name)]
+            except InvalidRecord:
+                continue
+    return "info"
+
+
+def _attributes(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what a LogRecord says besides its text; a field of the program's own goes before ours."""
+    attributes: dict[str, Any] = {"pid": record.process}
+    if task := getattr(record, "taskName", None):
+        attributes["task"] = task
+    kind = record.exc_info[0] if isinstance(record.exc_info, tuple) else None
+    if kind is not None:
+        attributes["exception"] = _type_name(kind)
+    extra = ((name, value) for name, value in record.__dict__.items() if name not in _OF_LOGGING)
+    return attributes | _plain_fields(extra)
+
+
+def _type_name(kind: type[BaseException]) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _raised(exc_info: object) -> BaseException | None:
+    """Return the exception that an `exc_info` means: itself, one in a tuple, or True for the present one."""
+    if isinstance(exc_info, BaseException):
+        return exc_info
+    if isinstance(exc_info, tuple):
+        return next((each for each in exc_info if isinstance(each, BaseException)), None)
+    return sys.exception() if exc_info else None
+
+
+def _plain_fields(fields: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+    return {str(name): _plain(value) for name, value in fields}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it, sharing nothing with the program; as its `repr` if there is no such."""
+    if value is None or type(value) in (str, int, bool):
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else repr(value)
+    try:
+        return json.loads(json.dumps(value, allow_nan=False, default=_shown))
+    except (TypeError, ValueError, RecursionError):
+        return _shown(value)
+
+
+def _shown(value: object) -> str:
+    try:
+        return escape(repr(value))[:_REPR_CHARS]
+    except Exception:  # noqa: BLE001  # an object of the program's own may fail here, too
+        return f"<{type(value).__name__} that cannot be shown>"

@@ -167,8 +167,8 @@ class BackgroundWriter:
         return LogStoreError(f"records are still waiting to be stored{why}; flush again")
 
     def _wait_for_room(self) -> bool:
-        if self._when_full == "drop":
-            return False
+        if self._when_full == "drop" or threading.current_thread() is self._thread:
+            return False  # what this thread itself logs, in the store, must not wait for this thread
         while len(self._pending) + self._in_flight >= self._max_pending:
             self._urgent = True
             self._changed.notify_all()

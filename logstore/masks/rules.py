@@ -92,8 +92,7 @@ def _rule_set(table: dict[str, Any], where: str) -> RuleSet:
 def _rule(table: dict[str, Any], where: str) -> Rule:
     where = f"{where}, rule {table.get('name', '?')!r}"
     _refuse_unknown(table, _KNOWN, where)
-    needed = [_text(table, key, where) for key in _NEEDED]
-    return Rule(*needed, contains=_text({"contains": "", **table}, "contains", where))
+    return Rule(**{key: _text({"contains": "", **table}, key, where) for key in _KNOWN})
 
 
 def _tables(table: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:

@@ -1,18 +1,20 @@
 """Files and streams to batches of records, resumable without loss and without doubles."""
 
-import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import tzinfo
+from enum import Enum
 from itertools import chain
 from typing import Final, NamedTuple
 
-from logstore.checkpoint import Checkpoint
+from logstore.checkpoint import TAIL_BYTES, Checkpoint
 from logstore.errors import InputUnreadable
 from logstore.identity import MAX_MESSAGE_BYTES
 from logstore.record import Record
+from logstore.sources.contents import Contents, contents, digest, tail_at
 from logstore.sources.formats import SAMPLE_LINES
-from logstore.sources.inputs import Input, refuse_packed, unreadable
+from logstore.sources.inputs import Input
 from logstore.sources.parser import LineParser
 from logstore.sources.pieces import Piece, pieces, split
 from logstore.sources.state import State
@@ -20,14 +22,25 @@ from logstore.sources.state import State
 BATCH_LINES: Final = 40_000  # a batch costs an UPSERT for each of its contents, so larger ones cost less
 BATCH_BYTES: Final = 16 * 1024 * 1024
 BLOCK_BYTES: Final = 1024 * 1024
-HEAD_BYTES: Final = 1024
+
+
+class Ending(Enum):
+    """What to take of the last lines of an input."""
+
+    ALL = "all"
+    """Everything, half a line, too: nothing will follow."""
+    LINES = "lines"
+    """Whole lines: the end of one may follow, but no line that continues the last record."""
+    RECORDS = "records"
+    """Whole records: what a further line may continue is left."""
 
 
 class Batch(NamedTuple):
     """Records to be stored in one transaction with the checkpoint after them.
 
-    `lines` is how many lines began in this batch. `checkpoint` is None for a stream. `bytes_read`
-    of `bytes_total` (None for a stream) is how far the input has been read.
+    `lines` is how many lines the records took; those held back count in a later batch.
+    `checkpoint` is None for a stream. `bytes_read` of `bytes_total` (None where only reading to the
+    end can tell) is how far the log has been read.
     """
 
     records: list[Record]
@@ -40,8 +53,9 @@ class Batch(NamedTuple):
 class Reading:
     """One pass over an input: iterate over it once to get its batches.
 
-    `offset` is where reading begins: 0, or what an earlier run had reached. `parser` tells the
-    format and, at the end, what was assumed.
+    `offset` is where reading begins, in bytes of the log as it is unpacked: 0, or what an earlier
+    run had reached; `resumed` says which. `parser` tells the format and, at the end, what was
+    assumed. `masks` is the name put into each checkpoint; it may be set until iteration begins.
     """
 
     def __init__(
@@ -54,56 +68,104 @@ class Reading:
         host: str | None = None,
         format: str | None = None,  # noqa: A002 - the word of the contract
         stored: Checkpoint | None = None,
+        before: Checkpoint | None = None,
+        masks: str = "none",
+        ending: Ending = Ending.ALL,
         batch_lines: int = BATCH_LINES,
         block_bytes: int = BLOCK_BYTES,
         limit: int = MAX_MESSAGE_BYTES,
     ) -> None:
         """Find the place to go on from, and the format; raises InputUnreadable.
 
-        `stored` is the checkpoint of the same device and inode: reading goes on there if the file
-        still begins with the same bytes and is no shorter, else at its start. `now_us` stands
-        for the file's time of a stream, `this_host` for the host of standard input. `format` and
-        `host` as for LineParser.
+        `stored` is a checkpoint of the same log: reading goes on there if the log still begins with
+        the same bytes and has the same before that place, else at its start. `before` is one of the
+        log that came before this one under the same name, whose format and host are taken. `now_us`
+        stands for the file's time of a stream, `this_host` for the host of standard input. `format`
+        and `host` as for LineParser. After use without iteration, `close` it.
         """
+        self.masks = masks
         self._source = source
         self._block, self._limit, self._batch = min(block_bytes, limit), limit, batch_lines
-        self._head = self._read_head()
-        stored = stored if stored and self._goes_on(stored) else None
+        self._ending = ending
+        self._damage: InputUnreadable | None = None
+        self._log, self._tail, stored = _placed(source, stored)
+        self.resumed = stored is not None
         self.offset = stored.offset if stored else 0
-        state = State.load(stored.context) if stored else None
-        self._read_to = self._start = self.offset
-        self._pieces = pieces(self._blocks(), limit, midline=bool(state and state.midline))
-        self.parser = LineParser(
-            format,
-            tz=tz,
-            newest_us=now_us if source.newest_us is None else source.newest_us,
-            host=host,
-            fallback_host=this_host if source.path == "-" else source.path,
-            sample=() if state else self._sample(),
-            state=state,
-            limit=limit,
-        )
+        inherited = _fresh(before)
+        self._inherited = inherited.dump() if inherited else ""
+        state = (State.load(stored.context) if stored else None) or inherited
+        self._start, self._start_tail = self.offset, self._tail
+        midline = bool(state and state.midline)
+        growing = ending is not Ending.ALL
+        self._pieces = pieces(self._blocks(), limit, midline=midline, growing=growing)
+        try:
+            self.parser = LineParser(
+                format,
+                tz=tz,
+                newest_us=now_us if source.newest_us is None else source.newest_us,
+                host=host,
+                fallback_host=this_host if source.path == "-" else source.name,
+                sample=() if state else self._sample(),
+                state=state,
+                limit=limit,
+            )
+        except InputUnreadable:
+            self.close()
+            raise
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches; raises InputUnreadable if the file changes under the reader."""
+        """Yield the batches; raises InputUnreadable if the file changes under the reader.
+
+        Of a packed file that is damaged, first come the batches of what could be unpacked.
+        """
+        try:
+            yield from self._batches()
+        finally:
+            self.close()
+        if self._damage:
+            raise self._damage
+
+    @property
+    def packed(self) -> bool:
+        """Whether the log had to be unpacked."""
+        return self._log.packed
+
+    def close(self) -> None:
+        """Stop reading; the input stays open."""
+        self._log.close()
+
+    def mark(self) -> Batch:
+        """Return a batch without records whose checkpoint is the start: the file was seen."""
+        batch = self._finished([], 0, 0)
+        if batch.checkpoint is None:
+            return batch
+        start = batch.checkpoint._replace(offset=0, tail_hash=digest(b""), context=self._inherited)
+        return batch._replace(checkpoint=start)
+
+    def _batches(self) -> Iterator[Batch]:
         records: list[Record] = []
-        lines, since = 0, self._start
-        end = self.offset
+        lines = held = 0
+        since = self._start
+        end = taken = self.offset
         midline = False
         for piece in chain.from_iterable(split(piece, self._batch) for piece in self._pieces):
             fed = self._feed(piece, records)
             lines += fed
             if self.parser.held <= fed:
-                self._start = end + piece.start_of_last(self.parser.held)
+                self._move(end, piece, piece.start_of_last(self.parser.held))
+            self._tail = _last(self._tail, piece.raw)
             end += len(piece.raw)
             midline = not piece.ends
             if lines >= self._batch or end - since >= BATCH_BYTES:
-                yield self._finished(records, lines, end)
-                records, lines, since = [], 0, end
-        if end > self.offset:
+                yield self._finished(records, lines + held - self.parser.held, end)
+                records, lines, since, taken, held = [], 0, end, self._start, self.parser.held
+        if self._ending is Ending.RECORDS and not midline:
+            if records or self._start > taken:
+                yield self._finished(records, lines + held - self.parser.held, end)
+        elif end > self.offset:
             records += self.parser.finish(midline=midline)
-            self._start = end
-            yield self._finished(records, lines, end)
+            self._start, self._start_tail = end, self._tail
+            yield self._finished(records, lines + held, end)
 
     def _feed(self, piece: Piece, records: list[Record]) -> int:
         lines = piece.lines()
@@ -113,60 +175,37 @@ class Reading:
         records += self.parser.more(lines[0])
         return 0
 
+    def _move(self, end: int, piece: Piece, within: int) -> None:
+        """Let the next checkpoint stand `within` a piece that begins at `end`."""
+        self._start = end + within
+        self._start_tail = _last(self._tail, piece.raw[max(0, within - TAIL_BYTES) : within])
+
     def _finished(self, records: list[Record], lines: int, end: int) -> Batch:
         source = self._source
         if source.device is None or source.inode is None:
             return Batch(records, lines, None, end, None)
-        if self._read_head() != self._head or os.fstat(source.stream.fileno()).st_size < end:
-            raise self._changed()
-        digest = hashlib.sha256(self._head).digest()
+        self._log.check(end, self._tail if end else b"")
         checkpoint = Checkpoint(
             source.device,
             source.inode,
-            len(self._head),
-            digest,
+            len(self._log.head),
+            digest(self._log.head),
             self._start,
-            source.path,
+            os.path.realpath(source.path),
             self.parser.state().dump(),
+            digest(self._start_tail),
+            self.masks,
         )
-        return Batch(records, lines, checkpoint, end, source.size)
-
-    def _goes_on(self, stored: Checkpoint) -> bool:
-        size = self._source.size
-        if stored[:2] != (self._source.device, self._source.inode):
-            return False
-        if size is None or stored.offset > size or stored.head_bytes > len(self._head):
-            return False
-        return hashlib.sha256(self._head[: stored.head_bytes]).digest() == stored.head_hash
-
-    def _read_head(self) -> bytes:
-        source = self._source
-        if source.size is None:
-            return b""
-        try:
-            return os.pread(source.stream.fileno(), min(HEAD_BYTES, source.size), 0)
-        except OSError as error:
-            raise unreadable(source.path, error) from error
+        return Batch(records, lines, checkpoint, end, self._log.total)
 
     def _blocks(self) -> Iterator[bytes]:
-        """Read on from the offset; a regular file only up to the size it was opened with."""
-        stream, size = self._source.stream, self._source.size
         try:
-            if size is not None:
-                stream.seek(self.offset)
-            while size is None or self._read_to < size:
-                left = self._block if size is None else min(self._block, size - self._read_to)
-                block = stream.read(left)
-                if not block:
-                    break
-                if not self._read_to:
-                    refuse_packed(self._source.path, block)
-                self._read_to += len(block)
+            while block := self._log.read(self._block):
                 yield block
-        except OSError as error:
-            raise unreadable(self._source.path, error) from error
-        if size is not None and self._read_to < size:
-            raise self._changed()
+        except InputUnreadable as error:
+            if not self._log.packed:
+                raise
+            self._damage = error
 
     def _sample(self) -> list[str]:
         """Look ahead: the first lines, as many as there are in SAMPLE_LINES or a block of text."""
@@ -184,8 +223,30 @@ class Reading:
         self._pieces = chain(seen, self._pieces)
         return sample
 
-    def _changed(self) -> InputUnreadable:
-        return InputUnreadable(
-            f"{self._source.path}: the file was cut or overwritten while it was read; "
-            "what was read before is kept: run ingest again to read what is there now"
-        )
+
+def _placed(source: Input, stored: Checkpoint | None) -> tuple[Contents, bytes, Checkpoint | None]:
+    """Return the log at the checkpoint, the bytes before it, and the checkpoint if it is of this log."""
+    log = contents(source)
+    if stored is None:
+        return log, b"", None
+    try:
+        tail = tail_at(log, stored)
+    except InputUnreadable:
+        log.close()
+        raise
+    if tail is not None:
+        return log, tail, stored
+    log.close()
+    return contents(source), b"", None
+
+
+def _fresh(before: Checkpoint | None) -> State | None:
+    state = State.load(before.context) if before else None
+    return state and replace(state, header=None, parts=0, midline=False, done=0)
+
+
+def _last(tail: bytes, data: bytes) -> bytes:
+    """Return the last TAIL_BYTES of `tail` and `data`."""
+    if len(data) >= TAIL_BYTES:
+        return data[-TAIL_BYTES:]
+    return (tail + data)[-TAIL_BYTES:]

@@ -1,194 +1,126 @@
-"""The formats of log lines: what is header, and what the header says."""
+"""The formats of log lines that are known, and how the format of a file is found."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
-from logstore.record import LEVELS, severity
-from logstore.sources.jsonl import read_json
-from logstore.sources.stamps import DATED, YEARLESS, ZONED
+from logstore.sources.body import Body
+from logstore.sources.format import Format
+from logstore.sources.jsonl import read_journal, read_json
+from logstore.sources.logfmt import read_logfmt
+from logstore.sources.pattern import PREFIXED, REDIS, inside, read_access
+from logstore.sources.shapes import (
+    COMPACT,
+    CTIME,
+    DATED,
+    DAY_FIRST,
+    EPOCH,
+    NAMED_MONTH,
+    YEARLESS,
+    ZONE_FIRST,
+    ZONED,
+    anonymous,
+)
 from logstore.sources.structured import read_structured
+from logstore.sources.textual import (
+    BARE,
+    COROSYNC,
+    KEEPALIVED,
+    LEVELLED,
+    MONIT,
+    PACEMAKER,
+    SYSLOG,
+    SYSLOG_LOOSE,
+    reader,
+)
 
 SAMPLE_LINES: Final = 200
 """How many lines `detect` wants to see."""
 
+PLAIN: Final = "plain"
+"""The format of files that have none: a line is a record."""
+
 _CLEAR_SHARE: Final = 0.5
 _TRACES_SHARE: Final = 0.03
-_PID_DIGITS: Final = 19  # so many may not fit an integer of SQLite
-_EXTRAS: Final = ("function", "subsystem")
+_COLOUR: Final = re.compile("\x1b\\[[0-9;:]*m")
 
 
-class Body(NamedTuple):
-    """What a line says besides its stamp; None where it says nothing of the kind.
-
-    `stamp` is a time that stands inside the body, as in JSON.
-    """
-
-    message: str
-    level: str | None = None
-    host: str | None = None
-    program: str | None = None
-    attributes: dict[str, Any] | None = None
-    stamp: object = None
+def uncoloured(line: str) -> str:
+    """Return a line without the escape sequences of colours (SGR): they are no evidence."""
+    return _COLOUR.sub("", line) if "\x1b" in line else line
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """One format of lines.
-
-    `stamp` matches the stamp at the start of a line with the one blank after it, and names the
-    groups `stamp` and `pri`; None: the stamp is in the body. `body`
-    reads the rest, None where it has no header. `typical` says so only of a rest that no other
-    format has; detection counts those.
-    """
-
-    name: str
-    stamp: re.Pattern[str] | None
-    body: Callable[[str], Body | None]
-    typical: Callable[[str], Body | None]
+def _first(*shapes: str) -> re.Pattern[str]:
+    """Make the stamp of lines that begin with one, or with the priority of syslog and one."""
+    stamp = "|".join(anonymous(shape) for shape in shapes)
+    return re.compile(rf"(?:<(?P<pri>\d{{1,3}})>)?(?P<stamp>{stamp})(?: |$)")
 
 
-_ANY: Final = (
-    "emergency|emerg|panic|alert|critical|crit|fatal|error|err|warning|warn|notice"
-    "|informational|info|debug|trace"
+_RFC_5424: Final = re.compile(rf"<(?P<pri>\d{{1,3}})>\d{{1,2}} (?P<stamp>{anonymous(ZONED)}|-) ")
+_MONIT: Final = re.compile(rf"(?P<pri>(?!))?\[(?P<stamp>{anonymous(DATED)}|{anonymous(ZONE_FIRST)})\] ")
+_KEEPALIVED: Final = re.compile(
+    rf"(?P<pri>(?!))?(?P<stamp>{anonymous(CTIME)}(?=: )|{anonymous(YEARLESS)}(?= \S))[: ]"
 )
-_LEVEL: Final = rf"(?P<level>(?i:{_ANY}))"
-_CAPITALS: Final = rf"(?P<level>{_ANY.upper()})"
-_HOST: Final = r"(?P<host>[^\s\[\]()]*[^\s\[\]():])"
-_PROGRAM: Final = r"(?P<program>[^\s\[\]:]+)"
-
-_PACEMAKER: Final = (
-    re.compile(
-        r"(?P<host>\S+) (?P<program>\S+?) *\[(?P<pid>\d+)\] (?:\((?P<function>[^)]*)\))?"
-        rf"[ \t]+{_LEVEL}: ?"
-    ),
-    re.compile(rf" ?(?P<program>[^\s\[\]]+)\[(?P<pid>\d+)\]:[ \t]+{_LEVEL}: ?"),
+_TEXT: Final = re.compile(
+    r"(?P<pri>(?!))?(?P<open>\[)?"
+    rf"(?P<stamp>{'|'.join(map(anonymous, (DATED, CTIME, DAY_FIRST, COMPACT, NAMED_MONTH, EPOCH)))}"
+    # Python's own default writes no time: LEVEL:name:message
+    r"|(?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):[\w.-]+:))"
+    r"(?(open)\][ \t]?|(?:[ \t]|(?=[|:;,])|$|(?<!.)))"
 )
-_COROSYNC: Final = (
-    re.compile(
-        r"\[(?P<pid>\d+)\] (?P<host>\S+) (?P<program>corosync\S*) +"
-        rf"{_LEVEL} +\[(?P<subsystem>[^\]]*?) *\] ?"
-    ),
-)
-_SYSLOG: Final = (
-    re.compile(rf"{_HOST} {_PROGRAM}(?:\[(?P<pid>[^\s\[\]]+)\])?:(?: |$)"),
-    re.compile(rf"{_PROGRAM}\[(?P<pid>[^\s\[\]]+)\]:(?: |$)"),
-)
-_BARE: Final = re.compile("")
-_SYSLOG_LOOSE: Final = (*_SYSLOG, re.compile(rf"{_HOST} "), _BARE)
-_LEVELLED: Final = (
-    re.compile(rf"(?:[|:;,] ?|- )?(?:(?P<pid>\d+) )?\[{_LEVEL} *\][ \t]*(?:[:-](?:[ \t]|$))?"),
-    re.compile(rf"(?:[|:;,] ?|- )?(?:(?P<pid>\d+) )?{_CAPITALS}(?![\w.-])[ \t]*(?:[:|-](?:[ \t]|$))?"),
-    re.compile(rf"(?:- )?{_LEVEL}[ \t]*:(?:[ \t]|$)"),
-    re.compile(rf"(?P<program>[\w-]+)\.{_CAPITALS}:(?: |$)"),
-    re.compile(rf"- (?P<program>[\w.]+) - {_CAPITALS} - "),
-    # A bare small word may be a level or the first word of a text: it counts, and it stays.
-    re.compile(rf"(?=(?P<level>{_ANY})[ \t])"),
-    _BARE,
-)
-
-
-def _body(patterns: Sequence[re.Pattern[str]]) -> Callable[[str], Body | None]:
-    """Make a reader of bodies: the first pattern that matches is the header, the rest the text."""
-
-    def read(rest: str) -> Body | None:
-        for pattern in patterns:
-            if match := pattern.match(rest):
-                return _said(match.groupdict(), rest[match.end() :])
-        return None
-
-    return read
-
-
-def _said(groups: Mapping[str, str | None], message: str) -> Body:
-    level, pid = groups.get("level"), groups.get("pid")
-    attributes: dict[str, Any] = {}
-    if pid:
-        attributes["pid"] = int(pid) if pid.isdecimal() and len(pid) < _PID_DIGITS else pid
-    for name in _EXTRAS:
-        if value := groups.get(name):
-            attributes[name] = value
-    return Body(
-        message,
-        LEVELS[severity(level)] if level else None,
-        groups.get("host"),
-        groups.get("program"),
-        attributes or None,
-    )
-
-
-def _json_body(line: str) -> Body | None:
-    found = read_json(line)
-    return None if found is None else Body(*found)
-
-
-def _structured_body(rest: str) -> Body | None:
-    found = read_structured(rest)
-    return None if found is None else Body(*found)
-
-
-def _beginning(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:<(?P<pri>\d{{1,3}})>)?(?P<stamp>{pattern})(?: |$)")
-
-
-_CLUSTER_STAMP: Final = _beginning(YEARLESS)
-_TEXT_STAMP: Final = re.compile(
-    rf"(?P<pri>(?!))?(?P<open>\[)?(?P<stamp>{DATED})(?(open)\][ \t]?|(?:[ \t]|(?=[|:;,])|$))"
-)
-_5424_STAMP: Final = re.compile(rf"<(?P<pri>\d{{1,3}})>\d{{1,2}} (?P<stamp>{ZONED}|-) ")
 
 FORMATS: Final[Mapping[str, Format]] = {
     known.name: known
     for known in (
-        Format("pacemaker", _CLUSTER_STAMP, _body((*_PACEMAKER, *_SYSLOG, _BARE)), _body(_PACEMAKER)),
-        Format("corosync", _CLUSTER_STAMP, _body((*_COROSYNC, *_SYSLOG, _BARE)), _body(_COROSYNC)),
-        Format("syslog5424", _5424_STAMP, _structured_body, _structured_body),
-        Format("syslog3164", _beginning(f"{YEARLESS}|{ZONED}"), _body(_SYSLOG_LOOSE), _body(_SYSLOG)),
-        Format("jsonl", None, _json_body, _json_body),
-        Format("timestamped", _TEXT_STAMP, _body(_LEVELLED), _body(_LEVELLED)),
-        Format("plain", re.compile("(?P<pri>(?!))?(?P<stamp>)"), Body, lambda _rest: None),
+        Format("pacemaker", _first(YEARLESS), reader(PACEMAKER, (*SYSLOG, BARE))),
+        Format("corosync", _first(YEARLESS), reader(COROSYNC, (*SYSLOG, BARE))),
+        Format("keepalived", _KEEPALIVED, reader(KEEPALIVED, SYSLOG), program="keepalived"),
+        Format("monit", _MONIT, reader(MONIT), program="monit"),
+        Format("redis", None, inside(REDIS), program="redis"),
+        Format("syslog5424", _RFC_5424, read_structured),
+        Format("syslog3164", _first(YEARLESS, ZONED, NAMED_MONTH), reader(SYSLOG, SYSLOG_LOOSE)),
+        Format("access", None, read_access),
+        Format("prefixed", None, inside(PREFIXED)),
+        Format("journald", None, read_journal),
+        Format("jsonl", None, read_json, data=True),
+        Format("logfmt", None, read_logfmt, data=True),
+        Format("timestamped", _TEXT, reader(LEVELLED)),
+        Format(PLAIN, re.compile("(?P<pri>(?!))?(?P<stamp>)"), Body, dated=False),
     )
 }
 """Every format by name, the most particular first."""
 
 
-def detect(lines: Sequence[str]) -> str:
-    """Return the name of the format that fits a sample best, `plain` if none clearly does.
+def detect(lines: Sequence[str], formats: Mapping[str, Format] = FORMATS) -> str:
+    """Return the name of the format that fits most lines of a sample, `plain` if it is no clear log.
 
-    Most lines of a log have a header. Fewer are enough where the first line has one and several
-    follow: such a log is full of stack traces.
+    Most lines of a log have a header, of whatever format. Fewer are enough where the first line has
+    one and several follow: such a log is full of stack traces.
     """
-    sample = [line for line in lines if line.strip()]
-    best, share = "plain", 0.0
-    for known in FORMATS.values():
-        found = [_fits(known, line) for line in sample]
-        if found and sum(found) / len(sample) > share and _is_clear(found):
-            best, share = known.name, sum(found) / len(sample)
-    return best
+    sample = [uncoloured(line) for line in lines if line.strip()]
+    logs = [known for known in formats.values() if known.dated]
+    found = {known.name: [_fits(known, line) for line in sample] for known in logs}
+    if not _is_clear([any(line) for line in zip(*found.values(), strict=True)]):
+        return PLAIN
+    return max(found, key=lambda name: sum(found[name]))
 
 
 def hosts(known: Format, lines: Sequence[str]) -> Iterator[str]:
     """Yield the host of every line of a sample that names one."""
     for line in lines:
-        rest = _after_stamp(known, line)
-        body = None if rest is None else known.body(rest)
-        if body is not None and body.host:
+        body = known.read(uncoloured(line))
+        if body and body.host:
             yield body.host
 
 
 def _is_clear(found: Sequence[bool]) -> bool:
-    share = sum(found) / len(found)
-    return share >= _CLEAR_SHARE or (found[0] and sum(found) > 1 and share >= _TRACES_SHARE)
+    headers = sum(found)
+    if not headers:
+        return False
+    share = headers / len(found)
+    return share >= _CLEAR_SHARE or (found[0] and headers > 1 and share >= _TRACES_SHARE)
 
 
 def _fits(known: Format, line: str) -> bool:
-    rest = _after_stamp(known, line)
-    return rest is not None and known.typical(rest) is not None
-
-
-def _after_stamp(known: Format, line: str) -> str | None:
-    if known.stamp is None:
-        return line
-    match = known.stamp.match(line)
-    return None if match is None else line[match.end() :]
+    body = known.read(line)
+    return body is not None and body.typical

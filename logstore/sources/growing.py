@@ -32,6 +32,10 @@ class Growing:
         """The record without its text."""
         return self._header._replace(message="")
 
+    def relevel(self, level: str) -> None:
+        """Set the level of what was not yet returned."""
+        self._header = self._header._replace(level=level)
+
     def extend(self, text: str) -> None:
         """Add text to the message."""
         text = escape(text)

@@ -2,20 +2,13 @@
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 from logstore.errors import InputUnreadable
 
 _TICK_US: Final = 20_000  # a file's time is that of the last timer tick, at worst so much too old
-_PACKED: Final = (
-    (b"\x1f\x8b", "gzip", "zcat"),
-    (b"\xfd7zXZ\x00", "xz", "xzcat"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "zstdcat"),
-    (b"BZh", "bzip2", "bzcat"),
-)
-_BZIP2_BLOCK: Final = b"1AY&SY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +17,7 @@ class Input:
 
     For a regular file `size` and `newest_us` (the file's time, microseconds since the epoch) are
     those at opening, and no more than `size` bytes are read; for a stream all but `path` and
-    `stream` is None.
+    `stream` is None. `known_as` is the path that a rotated file had while it was written.
     """
 
     path: str
@@ -33,6 +26,12 @@ class Input:
     inode: int | None = None
     size: int | None = None
     newest_us: int | None = None
+    known_as: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that its lines are told apart by: `known_as`, else the path."""
+        return self.known_as or self.path
 
     def __enter__(self) -> Self:
         """Return the input itself."""
@@ -57,10 +56,46 @@ def open_input(path: str, stdin: BinaryIO) -> Input:
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
     found = os.fstat(stream.fileno())
-    if not stat.S_ISREG(found.st_mode):
-        return Input(path, stream)
-    newest_us = found.st_mtime_ns // 1000 + _TICK_US
-    return Input(path, stream, found.st_dev, found.st_ino, found.st_size, newest_us)
+    return _measured(Input(path, stream), found) if stat.S_ISREG(found.st_mode) else Input(path, stream)
+
+
+def open_file(path: str) -> Input:
+    """Open a regular file, and nothing else; never waits.
+
+    Raises InputUnreadable as `open_input` does, and for a FIFO.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # O_NONBLOCK: it may be a FIFO
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+    try:
+        refuse_stream(path, os.fstat(number).st_mode)
+    except InputUnreadable:
+        os.close(number)
+        raise
+    return measured_again(Input(path, os.fdopen(number, "rb", buffering=0)))
+
+
+def measured_again(source: Input) -> Input:
+    """Return the same open file with the size and the time that it has now."""
+    return _measured(source, os.fstat(source.stream.fileno()))
+
+
+def _measured(source: Input, found: os.stat_result) -> Input:
+    return replace(
+        source,
+        device=found.st_dev,
+        inode=found.st_ino,
+        size=found.st_size,
+        newest_us=found.st_mtime_ns // 1000 + _TICK_US,
+    )
+
+
+def refuse_stream(path: str, mode: int) -> None:
+    """Raise InputUnreadable for all but a regular file."""
+    if stat.S_ISFIFO(mode):
+        raise InputUnreadable(f"{path}: is a FIFO and cannot be followed; logstore ingest {path} reads it")
+    _refuse(path, mode)
 
 
 def _refuse(path: str, mode: int) -> None:
@@ -73,16 +108,12 @@ def _refuse(path: str, mode: int) -> None:
     )
 
 
-def refuse_packed(path: str, block: bytes) -> None:
-    """Raise InputUnreadable if the first block of an input is that of a packed file."""
-    if block.startswith(b"SQLite format 3\0"):
-        raise InputUnreadable(f"{path}: is a SQLite database, not a log; query it with --db {path}")
-    for magic, name, unpack in _PACKED:
-        if block.startswith(magic) and (magic != b"BZh" or block[4:10] == _BZIP2_BLOCK):
-            shown = "FILE" if path == "-" else path
-            raise InputUnreadable(
-                f"{path}: is packed with {name}; unpack it: {unpack} {shown} | logstore ingest -"
-            )
+def changed(path: str) -> InputUnreadable:
+    """Return the error to raise for a file that is no longer what was read of it."""
+    return InputUnreadable(
+        f"{path}: the file was cut or overwritten while it was read; "
+        "what was read before is kept: run ingest again to read what is there now"
+    )
 
 
 def unreadable(path: str, error: OSError | ValueError) -> InputUnreadable:

@@ -1,45 +1,22 @@
-"""JSON lines: one object a line, whose usual keys are the fields of a record."""
+"""JSON lines: one object a line, of any program, of OpenTelemetry, or of the systemd journal."""
 
 import json
 import math
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+import re
+from typing import Any, Final
 
-from logstore.errors import InvalidRecord
-from logstore.record import LEVELS, severity
+from logstore.record import LEVELS, SECOND_US
+from logstore.sources.body import Body
+from logstore.sources.fields import read_fields
+from logstore.sources.telemetry import is_telemetry, usual_fields
 
-_TIMES: Final = ("time", "ts", "timestamp", "@timestamp", "datetime", "@t")
-_LEVELS: Final = (
-    "level",
-    "severity",
-    "levelname",
-    "priority",
-    "log.level",
-    "loglevel",
-    "severity_text",
-    "lvl",
-    "@l",
+_JOURNAL_TIMES: Final = ("_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP")
+_JOURNAL_PROGRAMS: Final = ("SYSLOG_IDENTIFIER", "_COMM")
+_JOURNAL_ALIASES: Final = {"_PID": "pid", "_UID": "uid", "_SYSTEMD_UNIT": "unit"}
+_JOURNAL_USED: Final = frozenset(
+    {"MESSAGE", "PRIORITY", "SYSLOG_FACILITY", "SYSLOG_IDENTIFIER", "SYSLOG_TIMESTAMP", "SYSLOG_RAW"}
 )
-_MESSAGES: Final = ("message", "msg", "body", "short_message", "event", "text", "log", "@m")
-_HOSTS: Final = ("host", "hostname", "host.name", "node")
-_PROGRAMS: Final = (
-    "program",
-    "logger",
-    "app",
-    "unit",
-    "source",
-    "service",
-    "service.name",
-    "name",
-    "logger_name",
-    "component",
-    "tag",
-)
-_BY_TEN: Final = ("debug", "debug", "info", "warning", "error", "critical")
-
-_T = TypeVar("_T")
-Fields = tuple[str, str | None, str | None, str | None, dict[str, Any] | None, object]
-"""Message, level, host, program, attributes and the time as it stands."""
+_BYTE: Final = range(256)
 
 
 def _number(text: str) -> float | str:
@@ -50,65 +27,83 @@ def _number(text: str) -> float | str:
 _decode: Final = json.JSONDecoder(parse_constant=str, parse_float=_number).decode  # NaN, 1e999: kept as text
 
 
-def read_json(line: str) -> Fields | None:
-    """Read a line that is a JSON object; None for any other line.
+def read_json(line: str) -> Body | None:
+    """Read a line that is a JSON object; None for any other line. The names are those of read_fields."""
+    fields = _object(line)
+    if fields is None:
+        return None
+    return read_fields(usual_fields(fields) if is_telemetry(fields) else fields)
 
-    Keys that say nothing of a record's own fields are its attributes. An object without a message
-    is its own message, without the time.
+
+def read_journal(line: str) -> Body | None:
+    """Read an entry as `journalctl -o json` writes it; None for any other line.
+
+    The time is when the entry was sent, else when it was received. Attributes are `pid`, `uid` and
+    `unit`, and every field that the sender chose (no underscore in front). Left out are the
+    journal's own addresses (`__CURSOR`, ...) and what it knows of the sender besides. A message
+    that is no UTF-8 comes as a list of bytes; one that was left out for its size is null: it is
+    empty, and `MESSAGE` in the attributes says so.
     """
+    fields = _object(line)
+    if fields is None or "__REALTIME_TIMESTAMP" not in fields:
+        return None
+    message = _message(fields.get("MESSAGE"))
+    attributes: dict[str, Any] = {}
+    if message is None:
+        message, attributes["MESSAGE"] = "", fields.get("MESSAGE")
+    for key, value in fields.items():
+        if name := _JOURNAL_ALIASES.get(key):
+            number = _number_in(value)
+            attributes[name] = value if number is None else number
+        elif not key.startswith("_") and key not in _JOURNAL_USED:
+            attributes[key] = value
+    priority = _number_in(fields.get("PRIORITY"))
+    return Body(
+        message,
+        LEVELS[priority] if priority is not None and priority < len(LEVELS) else None,
+        _first(fields, ("_HOSTNAME",)),
+        _first(fields, _JOURNAL_PROGRAMS),
+        attributes or None,
+        _seconds(_first(fields, _JOURNAL_TIMES)),
+    )
+
+
+def _object(line: str) -> dict[str, Any] | None:
     if not line.lstrip().startswith("{"):
         return None
     try:
         fields = _decode(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(fields, dict):
+    return fields if isinstance(fields, dict) else None
+
+
+def _message(value: object) -> str | None:
+    """Return the text of a field: a text, a list of bytes, or a list of such for one given twice."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list):
         return None
-    stamp = _take(fields, _TIMES, _time)
-    level = _take(fields, _LEVELS, _level)
-    host = _take(fields, _HOSTS, _name)
-    message = _take(fields, _MESSAGES, _text)
-    program = _take(fields, _PROGRAMS, _name)
-    if message is None:
-        return json.dumps(fields, ensure_ascii=False), level, host, program, None, stamp
-    return message, level, host, program, fields or None, stamp
+    if all(type(byte) is int and byte in _BYTE for byte in value):
+        return bytes(value).decode(errors="backslashreplace")
+    texts = [_message(one) for one in value]
+    return None if None in texts else "\n".join(text for text in texts if text is not None)
 
 
-def _take(fields: dict[str, Any], keys: tuple[str, ...], read: Callable[[Any], _T | None]) -> _T | None:
-    """Remove the first of the keys whose value makes sense, and return what it says."""
-    for key in keys:
-        if key in fields and (value := read(fields[key])) is not None:
-            del fields[key]
-            return value
-    return None
+def _first(fields: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    return next((text for key in keys if (text := _message(fields.get(key)))), None)
 
 
-def _time(value: object) -> object | None:
-    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
-
-
-def _level(value: object) -> str | None:
-    """Return the level a value names: a word, a severity 0..7, or 10..60 as bunyan and pino do."""
-    if isinstance(value, str) and not value.isdecimal():
-        try:
-            return LEVELS[severity(value)]
-        except InvalidRecord:
-            return None
-    if not isinstance(value, str | int) or isinstance(value, bool) or len(str(value)) > 2:  # noqa: PLR2004
+def _number_in(value: object) -> int | None:
+    """Return the whole number that a text says, if it is one that SQLite can hold."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,18}", value):
         return None
-    number = int(value)
-    if 0 <= number < len(LEVELS):
-        return LEVELS[number]
-    tens, ones = divmod(number, 10)
-    return _BY_TEN[tens - 1] if not ones and 1 <= tens <= len(_BY_TEN) else None
+    return int(value)
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _name(value: object) -> str | None:
-    """Return a name; Elastic nests it as `{"name": …}`."""
-    if isinstance(value, dict) and len(value) == 1:
-        value = value.get("name")
-    return value if isinstance(value, str) and value else None
+def _seconds(microseconds: str | None) -> str | None:
+    """Return the journal's microseconds as seconds: early ones would not be known for what they are."""
+    number = _number_in(microseconds)
+    if number is None:
+        return microseconds
+    return f"{number // SECOND_US}.{number % SECOND_US:06}"

@@ -1,26 +1,31 @@
 """Lines of one input to records, a batch at a time, with a state to go on from."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Final
 
 from logstore.errors import InputUnreadable
 from logstore.identity import MAX_MESSAGE_BYTES
-from logstore.record import LEVELS, Record
-from logstore.sources.formats import FORMATS, SAMPLE_LINES, Body, detect, hosts
+from logstore.record import Record
+from logstore.sources.format import Format
+from logstore.sources.formats import FORMATS, SAMPLE_LINES, detect, hosts, uncoloured
 from logstore.sources.growing import Growing
+from logstore.sources.headers import HeaderReader, Known
+from logstore.sources.levels import level_named
 from logstore.sources.stamps import StampReader
 from logstore.sources.state import Assumed, State
 
-_STAMPS: Final = 4096
-_BODIES: Final = 65_536
 _BODY_CHARS: Final = 1024  # a longer body is not worth its memory
-_PRI_END: Final = 192
-_BLANKS: Final = ("", " ", "\t")
-_NO_STAMP: Final = (None, "", "-")
 
-_Stamp = tuple[int | None, str | None]
-_Known = tuple[str, str, str, dict[str, Any] | None]
+
+_SECOND_LINE: Final = re.compile("(SEVERE|WARNING|FINE|FINER|FINEST): ")
+
+_Halves = tuple[
+    Callable[[str], tuple[int | None, str | None] | None],
+    Callable[[str], Known | None],
+    int,
+]
 
 
 class LineParser:
@@ -28,6 +33,11 @@ class LineParser:
 
     The last record is held back until it is sure that no line continues it. The host of lines
     that name none is settled once, at the start.
+
+    A line without a header of the format in force, but with a clear one of another format, begins a
+    record of that format, which is in force from there on. That is not done if the format was
+    given, or if none was found: then `plain` has every line, as it is. Colours (escape sequences)
+    are taken from every other line before it is read.
     """
 
     def __init__(
@@ -41,30 +51,34 @@ class LineParser:
         sample: Sequence[str] = (),
         state: State | None = None,
         limit: int = MAX_MESSAGE_BYTES,
+        formats: Mapping[str, Format] = FORMATS,
     ) -> None:
         """Settle the format and the host.
 
-        `format`: a name of FORMATS, None to take that of `state`, else to find it in `sample`, the
+        `format`: a name of `formats`, None to take that of `state`, else to find it in `sample`, the
         first lines of the input. `host` is what the user said, `fallback_host` what is taken if
         the sample names no host. `tz` and `newest_us` as for StampReader; `limit` is the largest
         message in bytes. Raises InputUnreadable for a format that is not known.
         """
-        if format is not None and format not in FORMATS:
-            raise InputUnreadable(f"no such format: {format!r}; use one of {', '.join(FORMATS)}")
+        if format is not None and format not in formats:
+            raise InputUnreadable(f"no such format: {format!r}; use one of {', '.join(formats)}")
         if state is not None and format not in (None, state.format):
             state = None
         sample = sample[:SAMPLE_LINES]
-        self.format = format or (state.format if state else detect(sample))
-        self._format = FORMATS[self.format]
-        self._host = host or (state.host if state else self._named(sample) or fallback_host)
-        self._host_used = False
-        self._reader = StampReader(tz, newest_us)
+        self.format = format or (state.format if state else detect(sample, formats))
+        self._host = host or (state.host if state else self._named(sample, formats) or fallback_host)
+        self._clock = StampReader(
+            tz, newest_us, (state.fold[0], state.fold[1]) if state and state.fold else None
+        )
         self._zone = str(tz)
         self._limit = limit
-        self._longest = min(_BODY_CHARS, limit // 4)
-        self._stamps: dict[str, _Stamp] = {}
-        self._bodies: dict[str, _Known] = {}
-        self._width = 0
+        self._formats = formats
+        self._readers: dict[str, HeaderReader] = {}
+        self._current = self._reader((state.current if state and not format else "") or self.format)
+        self._given = format is not None or (state is not None and state.given)
+        alone = self._given or not formats[self.format].dated
+        self._others = () if alone else tuple(name for name, known in formats.items() if known.dated)
+        self._host_used = False
         self._open: Growing | None = None
         self._header = Record("", *state.header) if state and state.header else None
         self._parts = state.parts if state else 0
@@ -79,10 +93,11 @@ class LineParser:
     @property
     def assumed(self) -> Assumed:
         """What had to be assumed so far."""
+        host_used = self._host_used or any(reader.host_used for reader in self._readers.values())
         return Assumed(
-            tuple(sorted(self._reader.years)),
-            self._zone if self._reader.local else None,
-            self._host if self._host_used else None,
+            tuple(sorted(self._clock.years)),
+            self._zone if self._clock.local else None,
+            self._host if host_used else None,
         )
 
     def state(self) -> State:
@@ -98,6 +113,9 @@ class LineParser:
             self._parts if header else 0,
             midline,
             grown.emitted + self._done if grown else 0,
+            self._current.format.name,
+            self._given,
+            list(self._clock.fold) if self._clock.fold else None,
         )
 
     def feed(self, lines: Iterable[str]) -> list[Record]:
@@ -106,7 +124,7 @@ class LineParser:
         # The trick: stamps and texts repeat. The text in front (as wide as the last stamp) and the
         # text behind it are looked up, and only what was never seen goes through the patterns.
         append, make = out.append, tuple.__new__
-        stamp_of, body_of, width = self._stamps.get, self._bodies.get, self._width
+        stamp_of, body_of, width = self._halves()
         for line in lines:
             stamp = stamp_of(line[:width])
             if stamp is not None and (body := body_of(line[width:])) is not None:
@@ -117,7 +135,7 @@ class LineParser:
                 append(make(Record, (message, pri or level, source, time_us, attributes)))
             else:
                 self._slow(line, out)
-                width = self._width
+                stamp_of, body_of, width = self._halves()
         if self._open is None and out:
             self._open = Growing(out.pop(), self._limit)
         return out
@@ -139,20 +157,32 @@ class LineParser:
         self._midline = midline
         return out
 
-    def _named(self, sample: Sequence[str]) -> str | None:
+    def _named(self, sample: Sequence[str], formats: Mapping[str, Format]) -> str | None:
         # "Elsewhere in the file" is the sample: what a line is called may not depend on how much of
         # the file was read before it. A sample of several hosts says nothing about the other lines.
-        named = set(hosts(self._format, sample))
+        named = set(hosts(formats[self.format], sample))
         return named.pop() if len(named) == 1 else None
+
+    def _reader(self, name: str) -> HeaderReader:
+        if name not in self._readers:
+            longest = min(_BODY_CHARS, self._limit // 4)
+            self._readers[name] = HeaderReader(self._formats[name], self._clock, self._host, longest)
+        return self._readers[name]
+
+    def _halves(self) -> _Halves:
+        current = self._current
+        return current.stamps.get, current.bodies.get, current.width
 
     def _slow(self, line: str, out: list[Record]) -> None:
         """Take a line that is new, long, or a continuation."""
-        record = self._read(line)
+        text = uncoloured(line) if self._current.format.dated else line
+        record = self._read(text)
         if record is None and (self._open or out or self._header):
             if self._open is None and out:
                 self._open = Growing(out.pop(), self._limit)
             following = self._open is not None
-            self._extend("\n" + line if following else line, out)
+            self._take_level(text)
+            self._extend("\n" + text if following else text, out)
             if following and self._open:
                 self._open.lines += 1
             return
@@ -164,6 +194,30 @@ class LineParser:
             self._emit(self._open.overflow(), out)
         else:
             out.append(record)
+
+    def _read(self, line: str) -> Record | None:
+        """Read a line that has a header: a typical one of this format, of another, or a loose one."""
+        return self._current.read(line) or self._read_other(line) or self._current.read(line, loose=True)
+
+    def _read_other(self, line: str) -> Record | None:
+        """Read a line with the header of another format, which is then in force."""
+        if not line or line[0].isspace():
+            return None
+        for name in self._others:
+            reader = self._reader(name)
+            if reader is not self._current and (record := reader.read(line, amid=True)):
+                self._current = reader
+                return record
+        return None
+
+    def _take_level(self, line: str) -> None:
+        """Take the level of a record from its second line, where java.util.logging writes it."""
+        grown = self._open
+        if grown and grown.lines == 1 and grown.header.level == "info" and not grown.emitted:
+            match = _SECOND_LINE.match(line)
+            level = level_named(match[1]) if match else None
+            if level:
+                grown.relevel(level)
 
     def _extend(self, text: str, out: list[Record]) -> None:
         if self._open is not None:
@@ -187,56 +241,22 @@ class LineParser:
         self._done -= known
         out.extend(records[known:])
 
-    def _read(self, line: str) -> Record | None:
-        """Read a line that has a header, and remember what it says; None for other lines."""
-        known = self._format
-        if known.stamp is None:
-            body = known.body(line)
-            return None if body is None else self._record(self._known(body), body.stamp, None)
-        match = known.stamp.match(line)
-        if match is None:
-            return None
-        key = match[0]
-        rest = line[len(key) :]
-        said = self._bodies.get(rest) or self._body(rest)
-        pri = match["pri"]
-        if said is None or (pri and int(pri) >= _PRI_END):
-            return None
-        level = LEVELS[int(pri) & 7] if pri else None
-        record = self._record(said, match["stamp"], level)
-        # A stamp without a blank at its end may be the beginning of a longer one.
-        if key[-1:] in _BLANKS and (record.timestamp_us is not None or not key):
-            if len(self._stamps) >= _STAMPS:
-                self._stamps.clear()
-            self._stamps[key], self._width = (record.timestamp_us, level), len(key)
-        return record
-
-    def _body(self, rest: str) -> _Known | None:
-        """Read what follows a stamp, and remember it."""
-        body = self._format.body(rest)
-        if body is None:
-            return None
-        said = self._known(body)
-        if len(rest) <= self._longest:
-            if len(self._bodies) >= _BODIES:
-                self._bodies.clear()
-            self._bodies[rest] = said
-        return said
-
-    def _known(self, body: Body) -> _Known:
-        host = body.host
-        if not host:
-            host, self._host_used = self._host, True
-        source = f"{host}/{body.program}" if body.program else host
-        return body.message, body.level or "info", source, body.attributes
-
-    def _record(self, said: _Known, stamp: object, pri: str | None) -> Record:
-        message, level, source, attributes = said
-        time_us = self._reader.read(stamp) if stamp not in _NO_STAMP else None
-        if time_us is None and stamp not in _NO_STAMP:
-            attributes = {**(attributes or {}), "stamp": stamp}
-        return Record(message, pri or level, source, time_us, attributes)
-
     def _raw(self, line: str) -> Record:
         self._host_used = True
         return Record(line, "info", self._host)
+
+
+def describe(
+    line: str,
+    *,
+    tz: tzinfo,
+    newest_us: int,
+    format: str | None = None,  # noqa: A002 - the word of the contract
+    host: str = "",
+    formats: Mapping[str, Format] = FORMATS,
+) -> tuple[str, Record]:
+    """Return the format of a single line and how it is read; the arguments are those of LineParser."""
+    parser = LineParser(
+        format, tz=tz, newest_us=newest_us, fallback_host=host, sample=[line], formats=formats
+    )
+    return parser.format, (parser.feed([line]) + parser.finish())[0]

@@ -40,11 +40,14 @@ class Piece(NamedTuple):
         return start
 
 
-def pieces(blocks: Iterable[bytes], limit: int, *, midline: bool = False) -> Iterator[Piece]:
+def pieces(
+    blocks: Iterable[bytes], limit: int, *, midline: bool = False, growing: bool = False
+) -> Iterator[Piece]:
     """Cut blocks, each of at most `limit` bytes, into pieces.
 
     A line of more than `limit` bytes comes as its first `limit` bytes and further pieces, cut
-    between characters. `midline`: the first block goes on inside a line.
+    between characters. `midline`: the first block goes on inside a line. `growing`: what follows
+    the last line end is not given, as more of it may come.
     """
     inside = midline
     rest = b""
@@ -64,7 +67,7 @@ def pieces(blocks: Iterable[bytes], limit: int, *, midline: bool = False) -> Ite
             yield Piece(data[:end], begins=True, ends=True)
             data = data[end:]
         rest = data
-    if rest:
+    if rest and not growing:
         yield Piece(rest, begins=not inside, ends=False)
 
 

@@ -3,6 +3,8 @@
 import re
 from typing import Any, Final
 
+from logstore.sources.body import Body
+
 _HEADER: Final = re.compile(r"(\S+) (\S+) (\S+) (\S+) ")
 _NAME: Final = r'[^\s="\]]+'
 _VALUE: Final = r'"((?:[^"\\]|\\.)*)"'
@@ -12,11 +14,8 @@ _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 _NIL: Final = "-"
 _BOM: Final = "\ufeff"
 
-Structured = tuple[str, None, str | None, str | None, dict[str, Any] | None]
-"""Message, no level, host, program and attributes."""
 
-
-def read_structured(rest: str) -> Structured | None:
+def read_structured(rest: str) -> Body | None:
     """Read what follows the stamp of an RFC 5424 line; None if it has not that shape.
 
     The process id, the message id and the structured data (`{ID: {NAME: VALUE}}`, a list of
@@ -36,7 +35,7 @@ def read_structured(rest: str) -> Structured | None:
         attributes["msgid"] = message_id
     if data:
         attributes["structured_data"] = data
-    return rest[end + 1 :].removeprefix(_BOM), None, host, program, attributes or None
+    return Body(rest[end + 1 :].removeprefix(_BOM), None, host, program, attributes or None)
 
 
 def _structured_data(rest: str, start: int) -> tuple[dict[str, Any], int]:

@@ -1,0 +1,344 @@
+"""One followed log and its older generations, through every kind of rotation."""
+
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from logstore.checkpoint import Checkpoint
+from logstore.errors import InputUnreadable
+from logstore.sources.contents import contents, fits
+from logstore.sources.inputs import Input, open_file
+from logstore.sources.rotation import Key, Known, Match, Place, match, resumes
+from logstore.sources.tail import Manner, Sign, Step, Tail, sign
+
+Owners = dict[Key, "Family"]
+_NO_COPY: Final = ((-1, -1), (-1, -1))
+
+
+class Found(NamedTuple):
+    """A file as a look at its folder saw it."""
+
+    path: str
+    key: Key
+    sign: Sign
+
+
+class Look(NamedTuple):
+    """A log and its siblings, oldest first, as they were at one moment."""
+
+    older: list[Found]
+    base: Found | None
+    now_s: float
+
+    @property
+    def files(self) -> list[Found]:
+        """All of them."""
+        return [*self.older, self.base] if self.base else self.older
+
+    @property
+    def names(self) -> list[tuple[str, Key]]:
+        """Which file has which name."""
+        return sorted((found.path, found.key) for found in self.files)
+
+    def at(self, key: Key) -> Found | None:
+        """Return the file with this device and inode."""
+        return next((found for found in self.files if found.key == key), None)
+
+
+def look(path: str, siblings: Sequence[str], now_s: float) -> Look:
+    """Look at a log and at the paths of its siblings; what is not there is left out."""
+    older = [found for sibling in siblings if (found := _found(sibling))]
+    older.sort(key=lambda found: found.sign[1])
+    return Look(older, _found(path), now_s)
+
+
+class Family:
+    """A log at one path, with the siblings that rotation made of it.
+
+    The rules. A file is known by device and inode, as long as it has the bytes that were read of it.
+    A checkpoint whose file is gone, or was cut, is homeless: the sibling that has the same first
+    bytes and the same before the checkpoint is its copy, and takes the place over. A sibling that is
+    nobody's copy is a generation that was never seen, unless it was last written before the one that
+    was read last: then it is history. Older generations come first: each has a checkpoint of its
+    own before the file at the path is read.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        name: str,
+        known: Known,
+        manner: Manner,
+        *,
+        note: Callable[[str, str], None],
+        owners: Owners,
+    ) -> None:
+        """Follow the real `path`; `name` is what it is called in sources and notes.
+
+        `note` takes the path of a file and what is wrong with it, nothing if all is well again.
+        `owners` says which family reads a file that several names lead to.
+        """
+        self.path = path
+        self._name = name
+        self._known = known
+        self._manner = manner
+        self._note = note
+        self._owners = owners
+        self._tails: dict[Key, Tail] = {}
+        self._read: dict[Key, Sign] = {}  # files of which nothing is left to read, and history
+        self._copies: dict[Key, tuple[Sign, Key]] = {}  # of a file that is still there
+        self._changed: dict[Key, tuple[Sign, float]] = {}
+        self._unreadable: set[Key] = set()
+        self._history_ns: int | None = None
+        self._names: list[tuple[str, Key]] | None = None
+        self._cut_s: float | None = None
+        self._before = next((c for c in known.checkpoints(path) if c.path == path), None)
+
+    def turn(self, seen: Look) -> Step | None:
+        """Return the next batch to store, None if there is none now."""
+        if seen.names != self._names:  # a rotation may be amid its renames: what counts is seen twice
+            self._names = seen.names
+            return None
+        if self._history_ns is None:
+            self._history_ns = self._history(seen)
+        self._keep_up(seen)
+        return next((step for step in self._steps(seen) if step), None)
+
+    def close(self) -> None:
+        """Close all files."""
+        for key in list(self._tails):
+            self._close(key)
+
+    def _steps(self, seen: Look) -> Iterator[Step | None]:
+        """Yield what each file has to give, oldest first; end at one that others have to wait for."""
+        base = seen.base.key if seen.base else None
+        for key in [key for key in self._tails if not seen.at(key)]:
+            yield self._last_of(key, seen)
+        for found in seen.older:
+            if found.key == base:
+                continue  # a hard link
+            if found.key not in self._tails and not self._settled(found, seen):
+                yield self._judged(found, seen)
+            if found.key in self._tails:
+                yield self._last_of(found.key, seen)
+            elif found.key not in self._unreadable and not self._settled(found, seen):
+                return
+        if seen.base and all(tail.begun or key == base for key, tail in self._tails.items()):
+            yield self._live(seen.base, seen)
+
+    # -- older generations ---------------------------------------------------------------------------
+
+    def _last_of(self, key: Key, seen: Look) -> Step | None:
+        """Read on in a file that nobody is expected to write to any more."""
+        tail = self._tails[key]
+        step = self._step(tail, seen, last=True)
+        if tail.finished:
+            self._read[key] = tail.finished
+            self._close(key)
+        return step
+
+    def _settled(self, found: Found, seen: Look) -> bool:
+        """Whether a file needs no look: it was read, is history, or a copy of what is still there."""
+        if self._read.get(found.key) == found.sign or self._owners.get(found.key, self) is not self:
+            return True
+        copied = self._copies.get(found.key)
+        return copied is not None and copied[0] == found.sign and self._alive(copied[1], seen)
+
+    def _judged(self, found: Found, seen: Look) -> Step | None:
+        """Find out what a sibling is, and take it up if something of it is to be read."""
+        try:
+            source = self._open(found)
+        except InputUnreadable as error:
+            if not isinstance(error, _MovedError):
+                self._note(found.path, str(error))
+                self._unreadable.add(found.key)
+            return None
+        self._unreadable.discard(found.key)
+        place = None
+        try:
+            place, copied = self._placed(found, source, seen)
+        except InputUnreadable as error:
+            self._note(found.path, str(error))
+            self._read[found.key] = found.sign
+        finally:
+            if place is None:
+                source.stream.close()
+        if place is None:
+            return None
+        tail = self._take_up(found.key, source, place)
+        return tail.adopt(copied) if copied else None
+
+    def _placed(self, found: Found, source: Input, seen: Look) -> tuple[Place | None, Checkpoint | None]:
+        """Return where to go on in a sibling, None if not or not yet; and whose copy it is."""
+        own = self._known.checkpoint(*found.key)
+        if own and resumes(source, own):
+            return Place(own, own), None
+        if original := self._living_original(source, seen):
+            self._copies[found.key] = found.sign, original
+            return None, None
+        recent = found.sign[1] >= (self._history_ns or 0)
+        if recent and not self._is_quiet(found, seen.now_s):
+            return None, None
+        alike = self._match(source)
+        if alike.found:
+            return Place(None, own), alike.found[-1]
+        outrun = bool(alike.longer) or self._copies.get(found.key, _NO_COPY)[0] == found.sign
+        if recent and not outrun:
+            return Place(None, own), None
+        self._read[found.key] = found.sign
+        if outrun:
+            self._note(found.path, f"{found.path}: an older copy of a log that was read further; left out")
+        return None, None
+
+    def _living_original(self, source: Input, seen: Look) -> Key | None:
+        """Return the file that this one begins like, if it still has what was read of it."""
+        log = contents(source)
+        try:
+            alike = [c for c in self._known.checkpoints(self.path) if c.head_bytes and fits(log, c)]
+        finally:
+            log.close()
+        keys = ((stored.device, stored.inode) for stored in alike)
+        return next((key for key in keys if self._alive(key, seen)), None)
+
+    def _match(self, source: Input) -> Match:
+        log = contents(source)
+        try:
+            return match(log, self._known.checkpoints(self.path))
+        finally:
+            log.close()
+
+    def _alive(self, key: Key, seen: Look) -> bool:
+        """Whether the file of a checkpoint is still there, with the bytes that were read of it."""
+        if key in self._tails:
+            return not self._tails[key].cut
+        found = seen.at(key)
+        own = self._known.checkpoint(*key)
+        if found is None or own is None:
+            return False
+        return self._read.get(key) == found.sign or self._has(found, own)
+
+    def _has(self, found: Found, stored: Checkpoint) -> bool:
+        """Whether a file has the bytes that were read up to a checkpoint."""
+        try:
+            with self._open(found) as source:
+                return resumes(source, stored)
+        except InputUnreadable:
+            return False
+
+    def _is_quiet(self, found: Found, now_s: float) -> bool:
+        """Whether a file was not written for a while: it may be a copy that is still being made."""
+        return now_s - self._changed[found.key][1] >= self._manner.settle_s
+
+    # -- the file at the path ------------------------------------------------------------------------
+
+    def _live(self, base: Found, seen: Look) -> Step | None:
+        if self._owners.get(base.key, self) is not self:
+            return None
+        if base.key not in self._tails:
+            try:
+                source = self._open(base)
+            except InputUnreadable as error:
+                if not isinstance(error, _MovedError):
+                    self._note(base.path, str(error))
+                return None
+            own = self._known.checkpoint(*base.key)
+            self._take_up(base.key, source, Place(own, own))
+        tail = self._tails[base.key]
+        step = self._step(tail, seen, last=False)
+        self._before = tail.place.stored or self._before
+        return step
+
+    def _step(self, tail: Tail, seen: Look, *, last: bool) -> Step | None:
+        if tail.cut and self._resolved(tail.place, seen):
+            tail.restart()
+        path = tail.source.path
+        try:
+            step = tail.step(seen.now_s, last=last)
+        except InputUnreadable as error:
+            self._note(path, str(error))
+            return None
+        if step:
+            self._note(path, "")
+        return step
+
+    def _resolved(self, place: Place, seen: Look) -> bool:
+        """Whether a cut file may be read from its start: what was in it before is taken care of."""
+        stored = place.stored
+        copies = [found for found in seen.older if stored and self._has(found, stored)]
+        if stored is None or not stored.offset or copies:
+            self._cut_s = None
+            return all(found.key in self._tails or self._settled(found, seen) for found in copies)
+        if self._cut_s is None:
+            self._cut_s = seen.now_s
+        if seen.now_s - self._cut_s < self._manner.settle_s:  # a rotation may be amid its renames
+            return False
+        self._cut_s = None
+        if stored.path == self.path:
+            self._note(
+                self.path,
+                f"{self._name}: was cut or replaced, and no copy of it is there: what was written to it "
+                f"after byte {stored.offset:,} is lost; it is read from its start",
+            )
+        return True
+
+    # -- what both need ------------------------------------------------------------------------------
+
+    def _open(self, found: Found) -> Input:
+        source = replace(open_file(found.path), known_as=self._name)
+        if (source.device, source.inode) == found.key:
+            return source
+        source.stream.close()
+        raise _MovedError
+
+    def _take_up(self, key: Key, source: Input, place: Place) -> Tail:
+        self._owners[key] = self
+        self._read.pop(key, None)
+        self._tails[key] = Tail(source, place, self._manner, before=self._before)
+        return self._tails[key]
+
+    def _close(self, key: Key) -> None:
+        self._tails.pop(key).close()
+        self._owners.pop(key, None)
+
+    def _keep_up(self, seen: Look) -> None:
+        """See what was written; forget what is known of files that are gone, whose inodes return."""
+        here = {found.key for found in seen.older}
+        before = self._changed
+        self._changed = {found.key: (found.sign, seen.now_s) for found in seen.older}
+        for key, (known, since_s) in before.items():
+            if key in here and self._changed[key][0] == known:
+                self._changed[key] = known, since_s
+        self._unreadable &= here
+        self._read = {key: known for key, known in self._read.items() if key in here}
+        self._copies = {key: known for key, known in self._copies.items() if key in here}
+
+    def _history(self, seen: Look) -> int:
+        """Return when the generation that was read last was written last, in nanoseconds.
+
+        What is older was there before anything was followed, as is all if nothing was read yet.
+        """
+        if self._known.checkpoints(self.path):
+            return max((found.sign[1] for found in seen.files if self._was_read(found)), default=0)
+        return max((found.sign[1] + 1 for found in seen.older), default=0)
+
+    def _was_read(self, found: Found) -> bool:
+        own = self._known.checkpoint(*found.key)
+        try:
+            with self._open(found) as source:
+                return bool((own and resumes(source, own)) or self._match(source).found)
+        except InputUnreadable:
+            return False
+
+
+class _MovedError(InputUnreadable):
+    """Another file has this name by now: the next look will see it."""
+
+
+def _found(path: str) -> Found | None:
+    try:
+        seen = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return Found(path, (seen.st_dev, seen.st_ino), sign(seen)) if stat.S_ISREG(seen.st_mode) else None

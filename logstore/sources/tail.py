@@ -1,0 +1,191 @@
+"""One open file that is read again whenever it has changed."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final, NamedTuple
+
+from logstore.checkpoint import Checkpoint
+from logstore.errors import InputUnreadable
+from logstore.sources.files import BATCH_LINES, Batch, Ending, Reading
+from logstore.sources.inputs import Input, measured_again
+from logstore.sources.rotation import Key, Place
+
+Sign = tuple[int, int]
+"""Size in bytes and time of the last change in nanoseconds: equal as long as nothing is written."""
+
+NO_SIGN: Final = (-1, -1)
+
+
+class Step(NamedTuple):
+    """What to store in one transaction: `store.log_input(batch.records, batch.checkpoint, after=after)`.
+
+    `format` is the name of the format of its lines.
+    """
+
+    batch: Batch
+    after: Checkpoint | None
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How followed files are read: `tz`, `host` and `format` as for Reading.
+
+    `masks` gives the name to be put into a file's checkpoints, by its format and the checkpoint it
+    goes on from. `settle_s`: a file that was not written for so many seconds is quiet.
+    """
+
+    tz: tzinfo
+    now_us: Callable[[], int]
+    host: str | None = None
+    format: str | None = None
+    masks: Callable[[str, Checkpoint | None], str] = lambda _format, _stored: "none"
+    settle_s: float = 1.0
+    batch_lines: int = BATCH_LINES
+
+
+def sign(found: os.stat_result) -> Sign:
+    """Return the sign of a file."""
+    return found.st_size, found.st_mtime_ns
+
+
+class Tail:
+    """A file held open, so that it can be read to its end whatever becomes of its name.
+
+    `place` is where to go on. `cut`: the file has not the bytes any more that were read up to there.
+    `finished`: it was read to its last byte as a file that nobody writes to any more.
+    """
+
+    def __init__(self, source: Input, place: Place, manner: Manner, *, before: Checkpoint | None) -> None:
+        """Take over the open `source`; `before` as for Reading."""
+        self.source = source
+        self.place = place
+        self.cut = False
+        self.packed = False
+        self._manner = manner
+        self._before = before
+        self._batches: Iterator[Batch] | None = None
+        self._format = ""
+        self._sign = NO_SIGN
+        self._since = 0.0
+        self._asked: tuple[Sign, Ending] | None = None
+        self._done: tuple[Sign, Ending] | None = None
+
+    @property
+    def key(self) -> Key:
+        """Device and inode."""
+        found = os.fstat(self.source.stream.fileno())
+        return found.st_dev, found.st_ino
+
+    @property
+    def begun(self) -> bool:
+        """Whether the store has a checkpoint of this very file."""
+        return self.place.stored is not None
+
+    @property
+    def finished(self) -> Sign | None:
+        """The sign of the file when it was read to its last byte for good; None before."""
+        done = self._done
+        return done[0] if done and done[1] is Ending.ALL and not self._batches else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it was read as far as can be at the last look."""
+        return self._done is not None and self._batches is None
+
+    def step(self, now_s: float, *, last: bool) -> Step | None:
+        """Return the next batch to store, None if there is none now.
+
+        `last`: nobody is expected to write to it any more. Raises InputUnreadable; the next call
+        tries again.
+        """
+        if self._batches is None and not self._begin(now_s, last=last):
+            return None
+        batch = self._next()
+        if batch is None or batch.checkpoint is None:
+            return None
+        after, self.place = self.place.after, Place(batch.checkpoint, batch.checkpoint)
+        return Step(batch, after, self._format)
+
+    def adopt(self, original: Checkpoint) -> Step:
+        """Return the step that makes the place reached in another file this one's own."""
+        device, inode = self.key
+        own = original._replace(device=device, inode=inode, path=os.path.realpath(self.source.path))
+        after, self.place = self.place.after, Place(own, own)
+        return Step(Batch([], 0, own, own.offset, None), after, "")
+
+    def restart(self) -> None:
+        """Go on at the start of a file that was cut."""
+        self._before = self.place.stored or self._before
+        self.place = Place(None, self.place.after)
+        self.cut = False
+        self._done = None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stop()
+        self.source.stream.close()
+
+    def _begin(self, now_s: float, *, last: bool) -> bool:
+        """Start reading if there may be something new."""
+        seen = sign(os.fstat(self.source.stream.fileno()))
+        if seen != self._sign:
+            self._sign, self._since = seen, now_s
+        quiet = now_s - self._since >= self._manner.settle_s
+        ending = (Ending.ALL if last else Ending.LINES) if quiet else Ending.RECORDS
+        asked = (seen, ending)
+        if self.cut or asked == self._done:
+            return False
+        reading = self._reading(ending)
+        self._asked = asked
+        self.cut = self.place.stored is not None and not reading.resumed
+        if self.cut:
+            reading.close()
+            return False
+        self.packed = reading.packed
+        self._batches = self._marked(reading)
+        return True
+
+    def _reading(self, ending: Ending) -> Reading:
+        manner, stored = self._manner, self.place.stored
+        reading = Reading(
+            measured_again(self.source),
+            tz=manner.tz,
+            now_us=manner.now_us(),
+            host=manner.host,
+            format=manner.format,
+            stored=stored,
+            before=self._before,
+            ending=ending,
+            batch_lines=manner.batch_lines,
+        )
+        self._format = reading.parser.format
+        reading.masks = manner.masks(self._format, stored)
+        return reading
+
+    def _marked(self, reading: Reading) -> Iterator[Batch]:
+        """Yield the batches; of a file of which nothing can be stored yet a batch without records.
+
+        Its checkpoint tells a later run that the file was there.
+        """
+        yield from reading
+        if not self.begun:
+            yield reading.mark()
+
+    def _next(self) -> Batch | None:
+        assert self._batches is not None  # noqa: S101 - `step` has begun
+        try:
+            batch = next(self._batches, None)
+        except InputUnreadable:
+            self._stop()
+            self._done = self._asked if self.packed else None  # a damaged archive stays so till it changes
+            raise
+        if batch is None:
+            self._stop()
+            self._done = self._asked
+        return batch
+
+    def _stop(self) -> None:
+        self._batches = None
