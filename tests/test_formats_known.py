@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logstore.record import Record
@@ -302,6 +302,7 @@ def test_a_journal_entry(fields: dict[str, Any], changed: dict[str, Any]) -> Non
     assert said(entry(**fields)) == ("journald", expected)
 
 
+@settings(max_examples=30)
 @given(
     st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
 )
@@ -314,6 +315,7 @@ def test_no_json_raises(fields: dict[str, Any]) -> None:
         assert describe(line, tz=UTC, newest_us=NEWEST)[1].level
 
 
+@settings(max_examples=30)
 @given(
     st.lists(st.sampled_from(["timeUnixNano", "body", "attributes", "resource", "severityNumber"])), st.data()
 )
@@ -338,7 +340,7 @@ def test_logfmt_reads_back_what_was_quoted(fields: dict[str, str]) -> None:
 
 def test_the_second_line_of_java_util_logging_gives_the_level() -> None:
     lines = ["Nov 22, 2026 12:25:43 AM org.Service start", "SEVERE: no port", "\tat x"]
-    parser = LineParser(tz=UTC, newest_us=NEWEST, fallback_host="h", sample=lines)
+    parser = LineParser(tz=UTC, newest_us=NEWEST, fallback_host="h", sample=lines * 2)
     assert parser.feed(lines) + parser.finish() == [
         Record("org.Service start\nSEVERE: no port\n\tat x", "error", "h", SECOND)
     ]

@@ -52,26 +52,76 @@ def log(
 def ingest(
     context: typer.Context,
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE]... | -", help="Files; - is stdin.")
+        list[str] | None, typer.Argument(metavar="[FILE]... | -", help="Files, packed or not; - is stdin.")
     ] = None,
     format_: Annotated[str, typer.Option("--format", metavar="NAME", help="A format, or auto.")] = "auto",
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX",
+            help="A format of your own: groups time, level, host, program, pid, message. "
+            "Saved under the name that --format gives (custom).",
+        ),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="The host, where the lines name none.")] = None,
     tz: Annotated[str | None, typer.Option(metavar="ZONE", help="The zone of stamps without one.")] = None,
+    masks: Annotated[
+        str, typer.Option(metavar="NAME", help="Identity rules: auto (by the format), none, or a set's name.")
+    ] = "auto",
+    redact: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Scrub secrets by this set, e.g. secrets, or none.")
+    ] = None,
+    process: Annotated[
+        str | None,
+        typer.Option(metavar="PACKAGE.FUNCTION", help="Your function: Record -> Record, None or several."),
+    ] = None,
     window: Annotated[
         str | None, typer.Option(metavar="T", help="For a new store: the window, e.g. 150s.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how it would be read and folded; write nothing.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on as files grow, rotate and appear; also globs.")
+    ] = False,
+    journal: Annotated[
+        bool, typer.Option("--journal", help="Read journald; FILEs are arguments of journalctl, after --.")
+    ] = False,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS", help="Take syslog: udp, tcp (loopback:514), udp://HOST:PORT, unix://PATH."
+        ),
+    ] = None,
 ) -> None:
-    """Store the records of log files, each line exactly once, however often and however far it is read.
+    """Store the records of logs, each line exactly once, however often and however far it is read.
 
     \b
-    logstore ingest /var/log/pacemaker/pacemaker.log /var/log/cluster/corosync.log
-    journalctl -o short-iso | logstore ingest -
+    logstore ingest /var/log/pacemaker/pacemaker.log* /var/log/cluster/corosync.log
+    logstore ingest --dry-run app.log
+    logstore ingest --follow '/var/log/*.log'
+    logstore ingest --journal --follow -- --unit=pacemaker
+    logstore ingest --listen udp://127.0.0.1:5514 --listen unix:///run/logstore.sock
+    logstore ingest --format app --pattern '(?P<time>\\S+ \\S+) (?P<level>\\w+) ' app.log
     """
-    from logstore.cli.ingest import ingest_all
+    from logstore.cli.inputs import Chosen, ingest_chosen
 
-    with _store(context, window=window) as store:
-        if not ingest_all(store, files or ["-"], format_=format_, host=host, zone=tz):
-            raise typer.Exit(2)
+    chosen = Chosen(
+        files=files or [],
+        format=format_,
+        pattern=pattern,
+        host=host,
+        zone=tz,
+        masks=masks,
+        redact=redact,
+        process=process,
+        dry_run=dry_run,
+        follow=follow,
+        journal=journal,
+        listen=listen or [],
+    )
+    if not ingest_chosen(chosen, context.obj.db, lambda: _store(context, window=window)):
+        raise typer.Exit(2)
 
 
 def sweep(

@@ -1,7 +1,7 @@
 """Files and streams to batches of records, resumable without loss and without doubles."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from enum import Enum
@@ -13,7 +13,8 @@ from logstore.errors import InputUnreadable
 from logstore.identity import MAX_MESSAGE_BYTES
 from logstore.record import Record
 from logstore.sources.contents import Contents, contents, digest, tail_at
-from logstore.sources.formats import SAMPLE_LINES
+from logstore.sources.format import Format
+from logstore.sources.formats import FORMATS, SAMPLE_LINES
 from logstore.sources.inputs import Input
 from logstore.sources.parser import LineParser
 from logstore.sources.pieces import Piece, pieces, split
@@ -74,6 +75,7 @@ class Reading:
         batch_lines: int = BATCH_LINES,
         block_bytes: int = BLOCK_BYTES,
         limit: int = MAX_MESSAGE_BYTES,
+        formats: Mapping[str, Format] = FORMATS,
     ) -> None:
         """Find the place to go on from, and the format; raises InputUnreadable.
 
@@ -81,7 +83,7 @@ class Reading:
         the same bytes and has the same before that place, else at its start. `before` is one of the
         log that came before this one under the same name, whose format and host are taken. `now_us`
         stands for the file's time of a stream, `this_host` for the host of standard input. `format`
-        and `host` as for LineParser. After use without iteration, `close` it.
+        `host` and `formats` as for LineParser. After use without iteration, `close` it.
         """
         self.masks = masks
         self._source = source
@@ -91,9 +93,9 @@ class Reading:
         self._log, self._tail, stored = _placed(source, stored)
         self.resumed = stored is not None
         self.offset = stored.offset if stored else 0
-        inherited = _fresh(before)
+        inherited = _fresh(before, formats)
         self._inherited = inherited.dump() if inherited else ""
-        state = (State.load(stored.context) if stored else None) or inherited
+        state = (State.load(stored.context, formats) if stored else None) or inherited
         self._start, self._start_tail = self.offset, self._tail
         midline = bool(state and state.midline)
         growing = ending is not Ending.ALL
@@ -108,6 +110,7 @@ class Reading:
                 sample=() if state else self._sample(),
                 state=state,
                 limit=limit,
+                formats=formats,
             )
         except InputUnreadable:
             self.close()
@@ -240,8 +243,8 @@ def _placed(source: Input, stored: Checkpoint | None) -> tuple[Contents, bytes, 
     return contents(source), b"", None
 
 
-def _fresh(before: Checkpoint | None) -> State | None:
-    state = State.load(before.context) if before else None
+def _fresh(before: Checkpoint | None, formats: Mapping[str, Format]) -> State | None:
+    state = State.load(before.context, formats) if before else None
     return state and replace(state, header=None, parts=0, midline=False, done=0)
 
 

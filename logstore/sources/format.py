@@ -15,6 +15,7 @@ class Format:
     groups `stamp` and `pri`; None: the stamp is in the body. `body` reads the rest, None where it
     has no header. `program` is that of lines that name none. `data`: other things than logs are
     written like this, too, so that amid another format only a line with a level is a header.
+    `by_stamp`: a line with such a stamp is of this format whatever follows, if of no other.
     `dated`: its lines have stamps; only those of no format at all have none.
     """
 
@@ -23,6 +24,7 @@ class Format:
     body: Callable[[str], Body | None]
     program: str = ""
     data: bool = False
+    by_stamp: bool = False
     dated: bool = True
 
     def read(self, line: str) -> Body | None:

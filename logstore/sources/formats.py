@@ -23,13 +23,12 @@ from logstore.sources.shapes import (
 )
 from logstore.sources.structured import read_structured
 from logstore.sources.textual import (
-    BARE,
+    CLUSTER_LOOSE,
     COROSYNC,
     KEEPALIVED,
     LEVELLED,
     MONIT,
     PACEMAKER,
-    SYSLOG,
     SYSLOG_LOOSE,
     reader,
 )
@@ -63,7 +62,8 @@ _KEEPALIVED: Final = re.compile(
 )
 _TEXT: Final = re.compile(
     r"(?P<pri>(?!))?(?P<open>\[)?"
-    rf"(?P<stamp>{'|'.join(map(anonymous, (DATED, CTIME, DAY_FIRST, COMPACT, NAMED_MONTH, EPOCH)))}"
+    rf"(?P<stamp>{'|'.join(map(anonymous, (DATED, DAY_FIRST, COMPACT, NAMED_MONTH, EPOCH)))}"
+    rf"|{anonymous(CTIME)}(?!: )"  # that is keepalived
     # Python's own default writes no time: LEVEL:name:message
     r"|(?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):[\w.-]+:))"
     r"(?(open)\][ \t]?|(?:[ \t]|(?=[|:;,])|$|(?<!.)))"
@@ -72,19 +72,19 @@ _TEXT: Final = re.compile(
 FORMATS: Final[Mapping[str, Format]] = {
     known.name: known
     for known in (
-        Format("pacemaker", _first(YEARLESS), reader(PACEMAKER, (*SYSLOG, BARE))),
-        Format("corosync", _first(YEARLESS), reader(COROSYNC, (*SYSLOG, BARE))),
-        Format("keepalived", _KEEPALIVED, reader(KEEPALIVED, SYSLOG), program="keepalived"),
+        Format("pacemaker", _first(YEARLESS), reader((*PACEMAKER, *CLUSTER_LOOSE))),
+        Format("corosync", _first(YEARLESS), reader((*COROSYNC, *CLUSTER_LOOSE))),
+        Format("keepalived", _KEEPALIVED, reader(KEEPALIVED), program="keepalived"),
         Format("monit", _MONIT, reader(MONIT), program="monit"),
         Format("redis", None, inside(REDIS), program="redis"),
         Format("syslog5424", _RFC_5424, read_structured),
-        Format("syslog3164", _first(YEARLESS, ZONED, NAMED_MONTH), reader(SYSLOG, SYSLOG_LOOSE)),
+        Format("syslog3164", _first(YEARLESS, ZONED, NAMED_MONTH), reader(SYSLOG_LOOSE)),
         Format("access", None, read_access),
         Format("prefixed", None, inside(PREFIXED)),
         Format("journald", None, read_journal),
         Format("jsonl", None, read_json, data=True),
         Format("logfmt", None, read_logfmt, data=True),
-        Format("timestamped", _TEXT, reader(LEVELLED)),
+        Format("timestamped", _TEXT, reader(LEVELLED), by_stamp=True),
         Format(PLAIN, re.compile("(?P<pri>(?!))?(?P<stamp>)"), Body, dated=False),
     )
 }
@@ -123,4 +123,4 @@ def _is_clear(found: Sequence[bool]) -> bool:
 
 def _fits(known: Format, line: str) -> bool:
     body = known.read(line)
-    return body is not None and body.typical
+    return body is not None and (body.typical or known.by_stamp)

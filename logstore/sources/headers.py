@@ -45,6 +45,7 @@ class HeaderReader:
         `loose`: a header is enough that the lines of other formats seem to have, too. `amid`: the
         line stands in a file of another format, so that only a stamp that is a time makes a header.
         """
+        loose = loose or (amid and self.format.by_stamp)
         if self.format.stamp is None:
             return self._inside(line, loose=loose, amid=amid)
         if (stamp := self.stamps.get(line[: self.width])) and not GOES_ON.match(line, self.width):

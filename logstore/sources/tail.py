@@ -1,14 +1,16 @@
 """One open file that is read again whenever it has changed."""
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from logstore.checkpoint import Checkpoint
 from logstore.errors import InputUnreadable
 from logstore.sources.files import BATCH_LINES, Batch, Ending, Reading
+from logstore.sources.format import Format
+from logstore.sources.formats import FORMATS
 from logstore.sources.inputs import Input, measured_again
 from logstore.sources.rotation import Key, Place
 
@@ -31,7 +33,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How followed files are read: `tz`, `host` and `format` as for Reading.
+    """How followed files are read: `tz`, `host`, `format` and `formats` as for Reading.
 
     `masks` gives the name to be put into a file's checkpoints, by its format and the checkpoint it
     goes on from. `settle_s`: a file that was not written for so many seconds is quiet.
@@ -44,6 +46,7 @@ class Manner:
     masks: Callable[[str, Checkpoint | None], str] = lambda _format, _stored: "none"
     settle_s: float = 1.0
     batch_lines: int = BATCH_LINES
+    formats: Mapping[str, Format] = field(default_factory=lambda: FORMATS)
 
 
 def sign(found: os.stat_result) -> Sign:
@@ -160,6 +163,7 @@ class Tail:
             before=self._before,
             ending=ending,
             batch_lines=manner.batch_lines,
+            formats=manner.formats,
         )
         self._format = reading.parser.format
         reading.masks = manner.masks(self._format, stored)

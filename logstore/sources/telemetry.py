@@ -56,7 +56,8 @@ def _unwrapped(fields: dict[str, Any]) -> dict[str, Any] | None:
         (of_resource,) = fields["resourceLogs"]
         (of_scope,) = of_resource["scopeLogs"]
         (record,) = of_scope["logRecords"]
-        return {**record, "resource": of_resource.get("resource"), "scope": of_scope.get("scope")}
+        around = {"resource": of_resource.get("resource"), "scope": of_scope.get("scope")}
+        return {**record, **{name: value for name, value in around.items() if value}}
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -1,7 +1,8 @@
 """What follows the stamp of a line of text: the headers of each format, as regular expressions.
 
 The names of the groups are those of a record (`level host program pid`); any other group becomes an
-attribute. What no header takes is the message.
+attribute. What no header takes is the message. A group `loose` marks a header that lines of other
+formats seem to have, too.
 """
 
 import re
@@ -10,8 +11,9 @@ from typing import Any, Final
 
 from logstore.sources.body import Body
 from logstore.sources.levels import level_named, level_of_status
+from logstore.sources.shapes import anonymous
 
-_FIELDS: Final = frozenset({"level", "host", "program", "pid", "message", "time", "status"})
+_FIELDS: Final = frozenset({"level", "host", "program", "pid", "message", "time", "status", "loose"})
 _PID_DIGITS: Final = 19  # so many may not fit an integer of SQLite
 
 _ANY: Final = (
@@ -54,14 +56,16 @@ SYSLOG: Final = (
     re.compile(rf"{_HOST} {_PROGRAM}(?:\[(?P<pid>[^\s\[\]]+)\])?:(?: |$){_COUNTS_AND_STAYS}"),
     re.compile(rf"{_PROGRAM}\[(?P<pid>[^\s\[\]]+)\]:(?: |$){_COUNTS_AND_STAYS}"),
 )
-BARE: Final = re.compile("")
-SYSLOG_LOOSE: Final = (re.compile(rf"{_HOST} "), BARE)
+_BARE: Final = re.compile("(?P<loose>)")
+SYSLOG_LOOSE: Final = (*SYSLOG, re.compile(rf"(?P<loose>){_HOST} "), _BARE)
+CLUSTER_LOOSE: Final = (*(re.compile(f"(?P<loose>){header.pattern}") for header in SYSLOG), _BARE)
 MONIT: Final = (re.compile(rf"(?=\S+ *: )(?=.{{9}}: ){_LEVEL} +: "),)
 KEEPALIVED: Final = (
     re.compile(r"(?:(?P<host>\S+) )?(?P<program>Keepalived\w*)(?:\[(?P<pid>\d+)\])?: "),
     re.compile(r" (?:(?P<program>Keepalived\w*)(?:\[(?P<pid>\d+)\])?: )?"),  # its own file: "2026: text"
 )
 LEVELLED: Final = (
+    re.compile(rf"(?P<loose>){MONIT[0].pattern}"),
     re.compile(
         rf"\[(?:(?P<module>[\w.-]+):)?{_BRACKETED}\] \[pid (?P<pid>\d+)(?::tid (?P<tid>\d+))?\](?:[ \t]|$)"
     ),
@@ -78,19 +82,14 @@ LEVELLED: Final = (
     re.compile(r"(?P<level>[DIWEF]) (?P<subsystem>[A-Z]{2,}|-) +(?=\[)"),  # MongoDB before 4.4
     # A bare small word may be a level or the first word of a text: it counts, and it stays.
     re.compile(rf"(?=[a-z]+[ \t])(?=(?P<level>{_ANY})[ \t])"),
-    BARE,
+    re.compile(rf"(?P<loose>)(?={anonymous(SYSLOG[0].pattern)})"),
+    re.compile(""),
 )
 
 
-def reader(
-    headers: Iterable[re.Pattern[str]], loose: Iterable[re.Pattern[str]] = ()
-) -> Callable[[str], Body | None]:
-    """Make a reader of bodies: the first pattern that matches is the header, the rest the message.
-
-    `loose` are headers that the lines of other formats seem to have, too.
-    """
+def reader(headers: Iterable[re.Pattern[str]]) -> Callable[[str], Body | None]:
+    """Make a reader of bodies: the first pattern that matches is the header, the rest the message."""
     known = [(header.match, sayer(header)) for header in headers]
-    known += [(header.match, sayer(header, typical=False)) for header in loose]
 
     def read(rest: str) -> Body | None:
         for match_of, said in known:
@@ -101,13 +100,12 @@ def reader(
     return read
 
 
-def sayer(
-    header: re.Pattern[str], *, typical: bool = True
-) -> Callable[[re.Match[str], str, str | None], Body]:
+def sayer(header: re.Pattern[str]) -> Callable[[re.Match[str], str, str | None], Body]:
     """Make a function that turns what the groups of a match say, a message and a stamp into a body."""
     place = header.groupindex
     level_at, status_at, host_at = place.get("level", 0), place.get("status", 0), place.get("host", 0)
     program_at, pid_at = place.get("program", 0), place.get("pid", 0)
+    typical = "loose" not in place
     further = [(name, at) for name, at in place.items() if name not in _FIELDS]
 
     def said(match: re.Match[str], message: str, stamp: str | None) -> Body:
