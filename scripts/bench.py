@@ -240,6 +240,7 @@ def queue_row(number: int, order: int) -> tuple[Any, ...]:
         None,
         now_us,
         1,
+        None,
     )
 
 

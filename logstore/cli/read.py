@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command()(query)
     app.command()(show)
     app.command()(stats)
+    app.command()(masks)
 
 
 def query(
@@ -134,6 +135,38 @@ def stats(
     _die_quietly()
     with _reader(context) as reader:
         work.show_stats(reader, output)
+
+
+def masks(
+    context: typer.Context,
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="A log, packed or not; - is stdin.")
+    ] = None,
+    explain: Annotated[
+        str | None, typer.Option("--explain", metavar="LINE", help="Show how this one line is read instead.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--masks", metavar="NAME", help="The set to look at; auto takes the format's.")
+    ] = "auto",
+    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="A format, or auto.")] = "auto",
+    host: Annotated[str | None, typer.Option(help="The host, where the lines name none.")] = None,
+    tz: Annotated[str | None, typer.Option(metavar="ZONE", help="The zone of stamps without one.")] = None,
+) -> None:
+    """Show what identity rules would gain on a log and what they would hide; nothing is stored.
+
+    \b
+    logstore masks /var/log/pacemaker/pacemaker.log
+    logstore masks --explain 'Nov 22 00:25:43 node1 sshd[77]: session 12 closed'
+    """
+    from logstore.cli import masks as work
+
+    _die_quietly()
+    if (file is None) == (explain is None):
+        raise typer.BadParameter("give a FILE, or --explain LINE")
+    if explain is not None:
+        work.explain(explain, context.obj.db, name=name, format_=format_, zone_=tz, host=host)
+    elif file is not None:
+        work.weigh(file, context.obj.db, name=name, format_=format_, zone_=tz, host=host)
 
 
 def _reader(context: typer.Context) -> "Connection":

@@ -9,11 +9,11 @@ from logstore.sources.levels import level_of
 
 _TIMES: Final = (
     *("time", "ts", "timestamp", "@timestamp", "datetime", "@t", "date", "asctime"),
-    *("Timestamp", "eventTime", "t"),
+    *("Timestamp", "eventTime"),
 )
 _LEVELS: Final = (
     *("level", "severity", "levelname", "priority", "log.level", "loglevel", "severity_text", "lvl", "@l"),
-    *("Level", "level_name", "log_level", "s"),
+    *("Level", "level_name", "log_level"),
 )
 _MESSAGES: Final = (
     *("message", "msg", "body", "short_message", "event", "text", "log", "@m"),
@@ -69,8 +69,6 @@ def _take(fields: dict[str, Any], keys: tuple[str, ...], read: Callable[[Any], _
 
 
 def _time(value: object) -> object | None:
-    if isinstance(value, dict):  # MongoDB: {"$date": ...}
-        value = value.get("$date")
     return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 

@@ -66,7 +66,7 @@ _TEXT: Final = re.compile(
     rf"|{anonymous(CTIME)}(?!: )"  # that is keepalived
     # Python's own default writes no time: LEVEL:name:message
     r"|(?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):[\w.-]+:))"
-    r"(?(open)\][ \t]?|(?:[ \t]|(?=[|:;,])|$|(?<!.)))"
+    r"(?(open)\][ \t]?|(?:[ \t]|(?=[|:;,])|$|(?<!.)))"  # behind no stamp at all nothing ends it
 )
 
 FORMATS: Final[Mapping[str, Format]] = {

@@ -32,7 +32,11 @@ def read_json(line: str) -> Body | None:
     fields = _object(line)
     if fields is None:
         return None
-    return read_fields(usual_fields(fields) if is_telemetry(fields) else fields)
+    if is_telemetry(fields):
+        fields = usual_fields(fields)
+    elif isinstance(fields.get("t"), dict) and "$date" in fields["t"]:  # MongoDB
+        fields |= {"time": fields.pop("t")["$date"], "level": fields.pop("s", None)}
+    return read_fields(fields)
 
 
 def read_journal(line: str) -> Body | None:

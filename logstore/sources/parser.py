@@ -17,8 +17,6 @@ from logstore.sources.stamps import StampReader
 from logstore.sources.state import Assumed, State
 
 _BODY_CHARS: Final = 1024  # a longer body is not worth its memory
-
-
 _SECOND_LINE: Final = re.compile("(SEVERE|WARNING|FINE|FINER|FINEST): ")
 
 _Halves = tuple[
@@ -77,7 +75,9 @@ class LineParser:
         self._current = self._reader((state.current if state and not format else "") or self.format)
         self._given = format is not None or (state is not None and state.given)
         alone = self._given or not formats[self.format].dated
-        self._others = () if alone else tuple(name for name, known in formats.items() if known.dated)
+        self._others = tuple(
+            self._reader(name) for name, known in formats.items() if known.dated and not alone
+        )
         self._host_used = False
         self._open: Growing | None = None
         self._header = Record("", *state.header) if state and state.header else None
@@ -203,8 +203,7 @@ class LineParser:
         """Read a line with the header of another format, which is then in force."""
         if not line or line[0].isspace():
             return None
-        for name in self._others:
-            reader = self._reader(name)
+        for reader in self._others:
             if reader is not self._current and (record := reader.read(line, amid=True)):
                 self._current = reader
                 return record
@@ -213,11 +212,16 @@ class LineParser:
     def _take_level(self, line: str) -> None:
         """Take the level of a record from its second line, where java.util.logging writes it."""
         grown = self._open
-        if grown and grown.lines == 1 and grown.header.level == "info" and not grown.emitted:
-            match = _SECOND_LINE.match(line)
-            level = level_named(match[1]) if match else None
-            if level:
-                grown.relevel(level)
+        if (
+            grown is None
+            or grown.lines > 1
+            or grown.headless
+            or grown.emitted
+            or grown.header.level != "info"
+        ):
+            return
+        if match := _SECOND_LINE.match(line):
+            grown.relevel(level_named(match[1]) or "info")
 
     def _extend(self, text: str, out: list[Record]) -> None:
         if self._open is not None:
@@ -255,7 +259,10 @@ def describe(
     host: str = "",
     formats: Mapping[str, Format] = FORMATS,
 ) -> tuple[str, Record]:
-    """Return the format of a single line and how it is read; the arguments are those of LineParser."""
+    """Return the format of a single line and how it is read, `host` if it names none.
+
+    The other arguments are those of LineParser, and so is what is raised.
+    """
     parser = LineParser(
         format, tz=tz, newest_us=newest_us, fallback_host=host, sample=[line], formats=formats
     )

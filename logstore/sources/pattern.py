@@ -7,6 +7,7 @@ from typing import Final
 from logstore.errors import InvalidSetting
 from logstore.sources.body import Body
 from logstore.sources.format import Format
+from logstore.sources.levels import level_of_status
 from logstore.sources.shapes import DATED, DAY_FIRST, DAY_FIRST_YEARLESS, EPOCH, MONTH_DAY, anonymous
 from logstore.sources.textual import sayer
 
@@ -26,7 +27,10 @@ PREFIXED: Final = (
     re.compile(
         rf"(?P<level>[IWEF])(?P<time>{anonymous(MONTH_DAY)}) +(?P<pid>\d+) (?P<caller>[^\s:\]]+:\d+)\](?: |$)"
     ),
-    re.compile(rf"(?P<file>\S+\.log\S*) (?P<time>{_DATED}) (?:(?P<pid>\d+) )?(?P<level>[A-Z]+)[ \t]+"),
+    re.compile(
+        rf"(?P<file>[^\s.]\S{{0,200}}?\.log\S{{0,100}}) (?P<time>{_DATED}) "
+        r"(?:(?P<pid>\d+) )?(?P<level>[A-Z]+)[ \t]+"
+    ),
     re.compile(
         r"\[?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\]?:?[ \t]+"
         rf"(?:\[(?P<thread>[^\[\]]+)\] )?\[?(?P<time>{_DATED})\]?(?:[ \t]+|$)(?:- )?"
@@ -39,10 +43,9 @@ PREFIXED: Final = (
 """Something stands before the stamp: klog and glog, OpenStack's collected logs, the level first, audit."""
 
 _ACCESS: Final = re.compile(
-    rf"((?:\S+ ){{3,5}})\[({anonymous(DAY_FIRST)})\] (\"(?:[^\"\\]|\\.)*+\" (?P<status>\d{{3}})(?: .*)?)",
+    rf"((?:\S+ ){{3,5}})\[({anonymous(DAY_FIRST)})\] (\"(?:[^\"\\]|\\.)*+\" (\d{{3}})(?: .*)?)",
     re.DOTALL,
 )
-_access_said: Final = sayer(_ACCESS)
 
 
 def pattern_format(name: str, regex: str) -> Format:
@@ -101,5 +104,5 @@ def read_access(line: str) -> Body | None:
     match = _ACCESS.fullmatch(line)
     if match is None:
         return None
-    before, stamp, after, _ = match.groups()
-    return _access_said(match, before + after, stamp)
+    before, stamp, after, status = match.groups()
+    return Body(before + after, level_of_status(status), stamp=stamp)

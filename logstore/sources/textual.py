@@ -1,7 +1,7 @@
 """What follows the stamp of a line of text: the headers of each format, as regular expressions.
 
 The names of the groups are those of a record (`level host program pid`); any other group becomes an
-attribute. What no header takes is the message. A group `loose` marks a header that lines of other
+attribute. What no header takes is the message. A group `_loose` marks a header that lines of other
 formats seem to have, too.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from logstore.sources.body import Body
-from logstore.sources.levels import level_named, level_of_status
+from logstore.sources.levels import level_named
 from logstore.sources.shapes import anonymous
 
-_FIELDS: Final = frozenset({"level", "host", "program", "pid", "message", "time", "status", "loose"})
+_FIELDS: Final = frozenset({"level", "host", "program", "pid", "message", "time", "_loose"})
 _PID_DIGITS: Final = 19  # so many may not fit an integer of SQLite
 
 _ANY: Final = (
@@ -29,7 +29,7 @@ _POSTGRES: Final = (
 _HOST: Final = r"(?P<host>[^\s\[\]()]*[^\s\[\]():])"
 _PROGRAM: Final = r"(?P<program>[^\s\[\]:]+)"
 _DAEMON: Final = (
-    r"(?P<program>pacemaker[\w-]*|crmd|cib|stonith-ng|stonithd|attrd|lrmd|pengine|pe_?ngine|crm_\w+|cibadmin)"
+    r"(?P<program>pacemaker[\w-]*|crmd|cib|stonith-ng|stonithd|attrd|lrmd|pengine|crm_\w+|cibadmin)"
 )
 _OPENING: Final = r"(?:[|:;,] ?|- )?(?:(?P<pid>\d+) )?"
 _COUNTS_AND_STAYS: Final = rf"(?:(?=[ \t]*[A-Za-z]+: )(?=[ \t]*{_LEVEL}: ))?"  # it may be text as well
@@ -49,29 +49,36 @@ PACEMAKER: Final = (
 COROSYNC: Final = (
     re.compile(
         r"(?:\[(?P<pid>\d+)\] (?:(?P<host>\S+) )?)?(?P<program>corosync[^\s\[\]:]*) +"
-        rf"(?:{_LEVEL} +)?\[(?P<subsystem>[^\]]*?) *\] ?"
+        rf"(?:{_LEVEL} +)?\[(?P<subsystem>[^\]]{{0,60}}?) *\] ?"
     ),
 )
 SYSLOG: Final = (
     re.compile(rf"{_HOST} {_PROGRAM}(?:\[(?P<pid>[^\s\[\]]+)\])?:(?: |$){_COUNTS_AND_STAYS}"),
     re.compile(rf"{_PROGRAM}\[(?P<pid>[^\s\[\]]+)\]:(?: |$){_COUNTS_AND_STAYS}"),
 )
-_BARE: Final = re.compile("(?P<loose>)")
-SYSLOG_LOOSE: Final = (*SYSLOG, re.compile(rf"(?P<loose>){_HOST} "), _BARE)
-CLUSTER_LOOSE: Final = (*(re.compile(f"(?P<loose>){header.pattern}") for header in SYSLOG), _BARE)
+_BARE: Final = re.compile("(?P<_loose>)")
+SYSLOG_LOOSE: Final = (
+    *SYSLOG,
+    re.compile(
+        rf"(?P<_loose>)(?!{anonymous(_LEVEL)}:)(?P<program>[^\s\[\]:]{{1,48}}):(?: |$){_COUNTS_AND_STAYS}"
+    ),
+    re.compile(rf"(?P<_loose>){_HOST} "),
+    _BARE,
+)
+CLUSTER_LOOSE: Final = (*(re.compile(f"(?P<_loose>){header.pattern}") for header in SYSLOG), _BARE)
 MONIT: Final = (re.compile(rf"(?=\S+ *: )(?=.{{9}}: ){_LEVEL} +: "),)
 KEEPALIVED: Final = (
     re.compile(r"(?:(?P<host>\S+) )?(?P<program>Keepalived\w*)(?:\[(?P<pid>\d+)\])?: "),
     re.compile(r" (?:(?P<program>Keepalived\w*)(?:\[(?P<pid>\d+)\])?: )?"),  # its own file: "2026: text"
 )
 LEVELLED: Final = (
-    re.compile(rf"(?P<loose>){MONIT[0].pattern}"),
+    re.compile(rf"(?P<_loose>){MONIT[0].pattern}"),
     re.compile(
         rf"\[(?:(?P<module>[\w.-]+):)?{_BRACKETED}\] \[pid (?P<pid>\d+)(?::tid (?P<tid>\d+))?\](?:[ \t]|$)"
     ),
     re.compile(rf"\[{_BRACKETED}\] (?P<pid>\d+)#(?P<tid>\d+):(?:[ \t]|$)"),
     re.compile(rf"{_OPENING}\[(?:(?P<module>[a-z]\w*):)?{_BRACKETED} *\][ \t]*(?:[:-](?:[ \t]|$))?"),
-    re.compile(rf"\[(?P<pid>\d+)(?:-\d+)?\]:? (?:(?P<user>\S+@\S*) )?{_POSTGRES}:(?:[ \t]+|$)"),
+    re.compile(rf"\[(?P<pid>\d+)(?:-\d+)?\]:? (?:(?P<user>[^\s@]+@\S*) )?{_POSTGRES}:(?:[ \t]+|$)"),
     re.compile(rf"{_CAPITALS}:(?P<program>[\w.-]+):"),
     re.compile(rf" *{_CAPITALS} (?P<pid>\d+) --- "),
     re.compile(rf"{_OPENING}{_CAPITALS}(?![\w.-])[ \t]*(?:[:|-](?:[ \t]|$))?"),
@@ -82,7 +89,7 @@ LEVELLED: Final = (
     re.compile(r"(?P<level>[DIWEF]) (?P<subsystem>[A-Z]{2,}|-) +(?=\[)"),  # MongoDB before 4.4
     # A bare small word may be a level or the first word of a text: it counts, and it stays.
     re.compile(rf"(?=[a-z]+[ \t])(?=(?P<level>{_ANY})[ \t])"),
-    re.compile(rf"(?P<loose>)(?={anonymous(SYSLOG[0].pattern)})"),
+    re.compile(rf"(?P<_loose>)(?={anonymous(SYSLOG[0].pattern)})"),
     re.compile(""),
 )
 
@@ -103,9 +110,9 @@ def reader(headers: Iterable[re.Pattern[str]]) -> Callable[[str], Body | None]:
 def sayer(header: re.Pattern[str]) -> Callable[[re.Match[str], str, str | None], Body]:
     """Make a function that turns what the groups of a match say, a message and a stamp into a body."""
     place = header.groupindex
-    level_at, status_at, host_at = place.get("level", 0), place.get("status", 0), place.get("host", 0)
+    level_at, host_at = place.get("level", 0), place.get("host", 0)
     program_at, pid_at = place.get("program", 0), place.get("pid", 0)
-    typical = "loose" not in place
+    typical = "_loose" not in place
     further = [(name, at) for name, at in place.items() if name not in _FIELDS]
 
     def said(match: re.Match[str], message: str, stamp: str | None) -> Body:
@@ -120,8 +127,6 @@ def sayer(header: re.Pattern[str]) -> Callable[[re.Match[str], str, str | None],
             level = level_named(word)
             if level is None:
                 attributes["level"] = word
-        if status_at:
-            level = level_of_status(match[status_at])
         host = match[host_at] if host_at else None
         program = match[program_at] if program_at else None
         return Body(message, level, host, program, attributes or None, stamp, typical)
