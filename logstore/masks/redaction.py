@@ -1,17 +1,21 @@
 """Secrets out of records, before anything of them is stored."""
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from logstore.masks import Masker, RuleSet
+from logstore.masks.masker import Masker
+from logstore.masks.rules import RuleSet
 from logstore.record import Record
+
+REDACTED: Final = "<redacted>"
 
 
 class Redactor:
     """Scrubs texts, and every text inside attributes, by the rules of a set.
 
-    A text under a key is looked at as `key=text`, too: `{"password": "x"}` is as telling as
-    `password=x`.
+    A text under a key is looked at as it stands in JSON, too: the key of `{"password": "x y"}` tells
+    that all of the text is secret.
     """
 
     def __init__(self, rules: RuleSet) -> None:
@@ -52,6 +56,6 @@ class Redactor:
         return self.text(name) if isinstance(name, str) else name
 
     def _under(self, key: str, text: str) -> str:
-        said = f"{key}={text}"
-        scrubbed = self.text(said) if key else said
-        return text if scrubbed == said or not key else scrubbed.removeprefix(f"{key}=")
+        """Return a text, or nothing of it where its key, as JSON writes it, gives it away."""
+        said = f'"{key}": {json.dumps(text, ensure_ascii=False)}'
+        return text if not key or not text or self.text(said) == said else REDACTED

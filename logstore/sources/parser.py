@@ -34,8 +34,8 @@ class LineParser:
 
     A line without a header of the format in force, but with a clear one of another format, begins a
     record of that format, which is in force from there on. That is not done if the format was
-    given, or if none was found: then `plain` has every line, as it is. Colours (escape sequences)
-    are taken from every other line before it is read.
+    given, or if none was found: then `plain` has every line, as it is. A header is read without its
+    colours (escape sequences); those of a message stay.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class LineParser:
             list(header[1:]) if header else None,
             self._parts if header else 0,
             midline,
-            grown.emitted + self._done if grown else 0,
+            self._done + (grown.emitted if grown else 0),
             self._current.format.name,
             self._given,
             list(self._clock.fold) if self._clock.fold else None,
@@ -175,14 +175,13 @@ class LineParser:
 
     def _slow(self, line: str, out: list[Record]) -> None:
         """Take a line that is new, long, or a continuation."""
-        text = uncoloured(line) if self._current.format.dated else line
-        record = self._read(text)
+        record = self._coloured(line) if "\x1b" in line and self._current.format.dated else self._read(line)
         if record is None and (self._open or out or self._header):
             if self._open is None and out:
                 self._open = Growing(out.pop(), self._limit)
             following = self._open is not None
-            self._take_level(text)
-            self._extend("\n" + text if following else text, out)
+            self._take_level(line)
+            self._extend("\n" + line if following else line, out)
             if following and self._open:
                 self._open.lines += 1
             return
@@ -198,6 +197,21 @@ class LineParser:
     def _read(self, line: str) -> Record | None:
         """Read a line that has a header: a typical one of this format, of another, or a loose one."""
         return self._current.read(line) or self._read_other(line) or self._current.read(line, loose=True)
+
+    def _coloured(self, line: str) -> Record | None:
+        """Read a line with colours: its header without them, its message as it is.
+
+        Where they stand in the header, too, no place is known at which the message begins: then it
+        comes without colours.
+        """
+        text = uncoloured(line)
+        record = self._read(text)
+        if record is None:
+            return None
+        end = len(text) - len(record.message)
+        if line[:end] != text[:end] or not text.endswith(record.message):
+            return record
+        return record._replace(message=line[end:])
 
     def _read_other(self, line: str) -> Record | None:
         """Read a line with the header of another format, which is then in force."""
