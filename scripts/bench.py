@@ -19,6 +19,7 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 import apsw  # noqa: TID251  the peers are plain SQLite
+import bench_parse
 
 from logstore import LogStore, Record, statements
 
@@ -42,10 +43,13 @@ class Sizes(NamedTuple):
     many: int
     calls: int
     lines: int
+    parsed: int
 
 
-FULL: Final = Sizes(records=500_000, batch=10_000, few=2_000, many=100_000, calls=5_000, lines=1_000_000)
-QUICK: Final = Sizes(records=2_000, batch=500, few=100, many=1_000, calls=50, lines=2_000)
+FULL: Final = Sizes(
+    records=500_000, batch=10_000, few=2_000, many=100_000, calls=5_000, lines=1_000_000, parsed=50_000
+)
+QUICK: Final = Sizes(records=2_000, batch=500, few=100, many=1_000, calls=50, lines=2_000, parsed=500)
 
 Result = Mapping[str, float]
 """What one round measured, by name."""
@@ -305,6 +309,18 @@ def timed_process(command: list[str]) -> tuple[float, float]:
     return seconds, usage.ru_maxrss / 1024
 
 
+# -- reading a line --------------------------------------------------------------------------------
+
+
+def parse_rows(rounds: int, sizes: Sizes) -> Iterator[Row]:
+    """Measure parsing beside one regular expression a line, and masking beside parsing, by format."""
+    for name, lines in bench_parse.samples(sizes.parsed).items():
+        results = in_turn(rounds, bench_parse.runs(name, lines))
+        yield ratio_row(f"parse {name}", "", results, "s")
+        beside = [{"ours": result["masks"], "peer": result["ours"]} for result in results]
+        yield ratio_row(f"mask {name}, to parsing", "<= 1", beside, "s")
+
+
 # -- the command -----------------------------------------------------------------------------------
 
 
@@ -313,6 +329,7 @@ def measure(folder: Path, rounds: int, sizes: Sizes) -> Iterator[Row]:
     yield from ingest_rows(folder, rounds, sizes)  # first: see there
     yield log_row(folder, rounds, sizes)
     yield from log_many_rows(folder, rounds, sizes)
+    yield from parse_rows(rounds, sizes)
 
 
 def machine() -> dict[str, Any]:
