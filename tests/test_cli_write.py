@@ -536,7 +536,10 @@ def test_a_group_may_read_a_store_that_is_created_for_it(cli: Cli) -> None:
 
 # -- help --------------------------------------------------------------------------------------------
 
-COMMANDS = ["", "log", "ingest", "sweep", "query", "show", "stats", "config get", "config set", "upgrade"]
+COMMANDS = [
+    *("", "log", "ingest", "sweep", "query", "show", "stats", "masks", "upgrade"),
+    *("config get", "config set", "config sets", "config add", "config formats"),
+]
 
 
 def has_example(command: str, text: str) -> bool:

@@ -335,3 +335,18 @@ def test_a_file_that_changes_under_the_reader(log: Path, content: bytes) -> None
     assert next(batches).records
     with pytest.raises(InputUnreadable, match="cut or overwritten"):
         list(batches)
+
+
+def test_a_log_that_began_with_a_banner_is_read_by_its_format_once_it_shows(tmp_path: Path) -> None:
+    """What was first read as plain lines stays so; what follows has the header that it has."""
+    path = tmp_path / "pacemaker.log"
+    path.write_text("Set r/w permissions for uid=90\n")
+    header = "Nov 22 00:19:50.309 n1 pacemakerd          [34] (main) \tnotice: up\n"
+    with open_input(str(path), io.BytesIO()) as source:
+        (first,) = Reading(source, tz=UTC, now_us=0)
+    path.write_text(path.read_text() + header * 3)
+    with open_input(str(path), io.BytesIO()) as source:
+        reading = Reading(source, tz=UTC, now_us=0, stored=first.checkpoint)
+        found = [record.message for batch in reading for record in batch.records]
+    assert reading.parser.format == "pacemaker"
+    assert found == ["up"] * 3

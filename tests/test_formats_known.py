@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logstore.record import Record
-from logstore.sources.formats import detect
+from logstore.sources.formats import FORMATS, detect, uncoloured
 from logstore.sources.parser import LineParser, describe
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -224,6 +225,21 @@ def test_the_message_of_a_text_is_its_end(line: str) -> None:
     assert line.endswith(said(line)[1].message.split(" ", 4)[-1])
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "level", "source"),
+    [
+        ("<12>Nov 22 00:25:43 root: x", "x", "warning", "h/root"),
+        ("<12>Nov 22 00:25:43 error: x", "error: x", "warning", "h"),
+        ("Nov 22 00:25:43 app: error: x", "error: x", "error", "h/app"),
+        ("Nov 22 00:25:43 n1 some words", "some words", "info", "n1"),
+        ("Nov 22 00:25:43 word", "word", "info", "h"),
+    ],
+)
+def test_loose_lines_of_syslog(text: str, message: str, level: str, source: str) -> None:
+    found = describe(text, tz=UTC, newest_us=NEWEST, host="h", format="syslog3164")[1]
+    assert found == Record(message, level, source, SECOND)
+
+
 def telemetry(number: int, **fields: Any) -> str:
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
     record = {"timeUnixNano": str(MILLI * 1000), "severityNumber": number, "body": {"stringValue": "x"}}
@@ -349,3 +365,50 @@ def test_the_second_line_of_java_util_logging_gives_the_level() -> None:
 def test_text_that_only_looks_like_pairs_is_no_log() -> None:
     for line in ("a=1 b=2", "a=1 level", "see level=info of x", 'msg="open', "=x", "msg=a b"):
         assert said(line)[0] == "plain"
+
+
+HOSTILE = (
+    ".log",
+    "@",
+    " ",
+    "[",
+    "(",
+    "a:",
+    '"',
+    "\\",
+    "=",
+    "a=",
+    "[ ",
+    "a ",
+    "1",
+    "{",
+    "\x1b[",
+    ": ",
+    "[1] @",
+    "- ",
+)
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+@pytest.mark.parametrize(
+    "start", ["", "Nov 22 00:25:43 ", "2026-11-22 00:25:43 ", "Nov 22 00:25:43 corosync [", "a=1 "]
+)
+def test_no_long_line_takes_longer_than_its_length(start: str, piece: str) -> None:
+    line = start + piece * (300_000 // len(piece))  # read in a moment, or not before the end of this day
+    for known in FORMATS.values():
+        known.read(uncoloured(line))
+
+
+@pytest.mark.parametrize("name", ["pcmk-alfa2.pacemaker.log", "pcmk-alfa2.corosync.log"])
+def test_every_line_of_a_real_file_is_a_record_with_its_time(name: str) -> None:
+    lines = (Path(__file__).parent / "data" / name).read_text().splitlines()
+    parser = LineParser(tz=UTC, newest_us=NEWEST, sample=lines)
+    records = parser.feed(lines) + parser.finish()
+    assert parser.format in name
+    assert len(records) == len(lines)
+    for line, record in zip(lines, records, strict=True):
+        assert line.endswith(record.message)
+        assert record.source.startswith("alfa2/")
+        assert record.timestamp_us is not None
+        shown = (EPOCH + timedelta(microseconds=record.timestamp_us)).strftime("%Y %b %d %H:%M:%S.%f")
+        assert shown.startswith(f"2026 {line[:19] if line[15] == '.' else line[:15]}")

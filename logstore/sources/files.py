@@ -14,7 +14,7 @@ from logstore.identity import MAX_MESSAGE_BYTES
 from logstore.record import Record
 from logstore.sources.contents import Contents, contents, digest, tail_at
 from logstore.sources.format import Format
-from logstore.sources.formats import FORMATS, SAMPLE_LINES
+from logstore.sources.formats import FORMATS, PLAIN, SAMPLE_LINES, detect
 from logstore.sources.inputs import Input
 from logstore.sources.parser import LineParser
 from logstore.sources.pieces import Piece, pieces, split
@@ -101,13 +101,16 @@ class Reading:
         growing = ending is not Ending.ALL
         self._pieces = pieces(self._blocks(), limit, midline=midline, growing=growing)
         try:
+            sample = self._sample() if state is None or _may_change(state) else []
+            if state and _may_change(state) and detect(sample, formats) != PLAIN:
+                state = None
             self.parser = LineParser(
                 format,
                 tz=tz,
                 newest_us=now_us if source.newest_us is None else source.newest_us,
                 host=host,
                 fallback_host=this_host if source.path == "-" else source.name,
-                sample=() if state else self._sample(),
+                sample=sample,
                 state=state,
                 limit=limit,
                 formats=formats,
@@ -241,6 +244,11 @@ def _placed(source: Input, stored: Checkpoint | None) -> tuple[Contents, bytes, 
         return log, tail, stored
     log.close()
     return contents(source), b"", None
+
+
+def _may_change(state: State) -> bool:
+    """Whether no format was found so far: a log that began with a banner shows its own only later."""
+    return state.format == PLAIN and not state.given and not state.midline and not state.done
 
 
 def _fresh(before: Checkpoint | None, formats: Mapping[str, Format]) -> State | None:
