@@ -29,9 +29,16 @@ def bench(*options: str, **variables: str) -> dict[str, Any]:
 def test_every_row_has_numbers(tmp_path: Path) -> None:
     result = bench("--folder", str(tmp_path))
     names = " ".join(row["name"] for row in result["rows"])
-    for subject in ("ingest", "peak memory", "log()", "log_many, 100 distinct", "log_many, 1,000 distinct"):
+    for subject in (
+        "ingest",
+        "peak memory",
+        "log()",
+        "log_many, 100 distinct",
+        "log_many, 1,000 distinct",
+        "parse monit",
+    ):
         assert subject in names
-    assert len(result["rows"]) == 7
+    assert len(result["rows"]) == 7 + 2 * 8  # parsing and masking of eight formats
     for row in result["rows"]:
         assert 0 < row["low"] <= row["median"] <= row["high"], row
     assert list(tmp_path.iterdir()) == []

@@ -136,13 +136,12 @@ def formats(context: typer.Context) -> None:
     logstore config formats
     """
     from logstore.cli.places import to_read
-    from logstore.cli.text import escaped, write_table
+    from logstore.cli.text import escaped
     from logstore.store import LogStore
 
     with LogStore(to_read(context.obj.db), readonly=True) as store:
-        write_table(
-            ("FORMAT", "PATTERN"), [tuple(map(escaped, each)) for each in store.line_formats().items()]
-        )
+        for name, pattern in store.line_formats().items():
+            print(escaped(f"{name}: {pattern}"))
 
 
 def _store(context: typer.Context) -> "LogStore":

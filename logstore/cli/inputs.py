@@ -12,6 +12,8 @@ from logstore.cli.places import found_or_none
 from logstore.cli.text import note
 from logstore.errors import InvalidQuery
 from logstore.masks import check_pattern
+from logstore.rulebook import find_set
+from logstore.settings import NO_RULES
 from logstore.sources.format import Format
 from logstore.sources.formats import FORMATS
 from logstore.sources.pattern import pattern_format
@@ -20,6 +22,8 @@ from logstore.store import LogStore
 
 _OWN: Final = "custom"
 _EXAMPLES: Final = 5
+_TRYING: Final = ("a" * 40 + "!", "1" * 40 + "!", " " * 40 + "!", "a b c 1 2 3 " * 4 + "!", "a.b:c-d_e/f=g,")
+"""Texts on which patterns go astray, whatever the file begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,10 @@ class Chosen:
 def ingest_chosen(chosen: Chosen, db: str | None, open_store: Callable[[], LogStore]) -> bool:
     """Ingest what was asked for. Returns whether all inputs could be read."""
     _check(chosen)
+    how = _how(chosen)
+    if found_or_none(db) is None:
+        _check_names(chosen, how)
     with ExitStack() as stack:
-        how = _how(chosen)
         if chosen.dry_run:
             store, known = _rehearsal(stack, db)
         else:
@@ -81,6 +87,17 @@ def _check(chosen: Chosen) -> None:
         raise InvalidQuery("--follow needs files or globs; standard input is followed without it")
 
 
+def _check_names(chosen: Chosen, how: How) -> None:
+    """Refuse what no new store would know, before one is made."""
+    for name, kind in ((chosen.masks, "masks"), (chosen.redact, "redact")):
+        if name not in (None, AUTO, NO_RULES):
+            find_set(name, kind, {})
+    if chosen.pattern is not None:
+        pattern_format(how.format, chosen.pattern)
+    elif how.format_name is not None and how.format_name not in FORMATS:
+        raise InvalidQuery(f"no such format: {how.format!r}; use one of {', '.join(FORMATS)}, or --pattern")
+
+
 def _how(chosen: Chosen) -> How:
     return How(
         tz=zone(chosen.zone),
@@ -98,7 +115,7 @@ def _with_formats(how: How, chosen: Chosen, store: LogStore) -> How:
         if how.format in FORMATS:
             raise InvalidQuery(f"{how.format} is a known format; give the pattern another name with --format")
         pattern_format(how.format, chosen.pattern)
-        check_pattern(chosen.pattern, _examples(chosen.files), f"the pattern {how.format}")
+        check_pattern(chosen.pattern, [*_examples(chosen.files), *_TRYING], f"the pattern {how.format}")
         store.save_line_format(how.format, chosen.pattern)
     own = {name: pattern_format(name, regex) for name, regex in store.line_formats().items()}
     formats: Mapping[str, Format] = {**own, **FORMATS}

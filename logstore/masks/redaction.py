@@ -9,6 +9,7 @@ from logstore.masks.rules import RuleSet
 from logstore.record import Record
 
 REDACTED: Final = "<redacted>"
+_ANY: Final = "Xy7" * 8  # stands for any text under a key
 
 
 class Redactor:
@@ -42,7 +43,9 @@ class Redactor:
             case str():
                 return self._under(key, self.text(value))
             case Mapping():
-                return {self._key(name): self.value(each, str(name)) for name, each in value.items()}
+                # All that is inside an object under a telling key is as secret as the key says.
+                outer = key if key and self._under(key, _ANY) != _ANY else None
+                return {self._key(name): self.value(each, outer or str(name)) for name, each in value.items()}
             case list() | tuple():
                 return [self.value(each, key) for each in value]
             case _ if key and isinstance(value, int | float) and not isinstance(value, bool):

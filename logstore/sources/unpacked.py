@@ -176,6 +176,8 @@ class _Program:
 
     def read(self, size: int, /) -> bytes:
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        if self._process.stdout.closed:  # who looked ahead has seen the end
+            return b""
         data = self._process.stdout.read(size)
         if data:
             return data
