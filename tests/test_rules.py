@@ -458,3 +458,11 @@ def test_an_upgraded_file_goes_on_logging_and_merging(old: Path) -> None:
         assert store.log(exited(3315), timestamp_us=11_000_000) == 2
         assert store.sweep(now_us=NOW_US) == 3
     LogStore(old).close()
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", r"(\w+\s?)+$", "^(a|aa)+$"])
+def test_a_mask_that_never_ends_on_a_near_miss_is_refused(store: LogStore, pattern: str) -> None:
+    rule = Rule("all", pattern, "<x>", "aaa", "!", "")
+    with pytest.raises(errors.InvalidSetting, match="slow"):
+        store.save_rules(RuleSet("mine", "masks", (rule,)))
+    assert "mine" not in store.rule_sets()
