@@ -460,3 +460,12 @@ def test_a_mistaken_option_makes_no_store(cli: Cli) -> None:
     for _, done in cli.each([("ingest", *options, "a.log") for options in wrong]):
         assert done.code == 2
     assert not cli.db.exists()
+
+
+def test_a_log_that_was_read_packed_is_not_read_again_unpacked(cli: Cli) -> None:
+    lines = b"".join(b"2026-11-22T10:00:00Z INFO line %d\n" % n for n in range(50))
+    (cli.folder / "a.log.gz").write_bytes(gzip.compress(lines))
+    cli.ok("ingest", "--host", "h", "a.log.gz")
+    (cli.folder / "a.log.gz").unlink()
+    (cli.folder / "a.log").write_bytes(lines + b"2026-11-22T10:00:01Z INFO one more\n")
+    assert "1 line -> 1 record" in cli.ok("ingest", "--host", "h", "a.log").out

@@ -85,9 +85,15 @@ def find_place(known: Known, source: Input) -> Place:
     own = known.checkpoint(source.device, source.inode)
     log = contents(source)
     try:
-        if not log.packed:
-            return Place(own, own)
         path = Path(source.path).resolve()
+        if not log.packed and own:
+            return Place(own, own)
+        if not log.packed:
+            # What was unpacked since is the log that was read; any other copy is a file of its own.
+            packed = {f"{path}{suffix}" for suffix in (".gz", ".xz", ".bz2", ".zst")}
+            candidates = [each for each in known.checkpoints(str(path)) if each.path in packed]
+            found = match(log, candidates).found if candidates else []
+            return Place(found[-1] if found else None, None)
         candidates = [own] if own else []
         for base in bases(path.name):
             candidates += known.checkpoints(str(path.with_name(base)))
