@@ -153,15 +153,23 @@ def test_what_a_failure_says_is_cut() -> None:
     assert len(kept.attributes["unprocessed"]) == 300
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_the_end_of_the_program_is_no_failure(error: type[BaseException]) -> None:
-    """Ctrl-C and sys.exit inside a function end the program."""
+def test_the_user_may_end_the_program() -> None:
+    """Ctrl-C inside a function is the user's, not the function's."""
 
-    def ends(_record: Record) -> Record:
-        raise error
+    def is_interrupted(_record: Record) -> Record:
+        raise KeyboardInterrupt
 
-    with pytest.raises(error):
-        processed(ends)
+    with pytest.raises(KeyboardInterrupt):
+        processed(is_interrupted)
+
+
+def test_a_function_does_not_end_the_program() -> None:
+    """Code that was written as a script may call sys.exit: that is a failure as any other."""
+    (kept,), processor = processed(lambda _record: sys.exit("no such host"))
+
+    assert kept.attributes is not None
+    assert kept.attributes["unprocessed"] == "SystemExit: no such host"
+    assert outcome(processor) == (0, 0, 1)
 
 
 def test_a_function_may_change_the_attributes_it_got() -> None:

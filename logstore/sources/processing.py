@@ -46,7 +46,7 @@ class Processor:
     def _process(self, record: Record) -> list[Record]:
         try:
             made = self._made(record)
-        except Exception as error:  # noqa: BLE001  # whatever a user's function does, the record is kept
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it does, the record is kept
             return [self._unprocessed(record, error)]
         self.dropped += not made
         self.split += len(made) > 1
@@ -65,7 +65,7 @@ class Processor:
             gather_one(each, self._identities)
         return made
 
-    def _unprocessed(self, record: Record, error: Exception) -> Record:
+    def _unprocessed(self, record: Record, error: BaseException) -> Record:
         self.failed += 1
         self.last_error = _said(error)
         return record._replace(attributes={**(record.attributes or {}), "unprocessed": self.last_error})
