@@ -9,16 +9,19 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final, Self
 
 from logstore.errors import InvalidRecord, LogStoreError
-from logstore.identity import escape
+from logstore.identity import MAX_MESSAGE_BYTES, escape
 from logstore.record import LEVELS, SECOND_US, severity
 from logstore.store import LogStore
 from logstore.writer import say_lost
 
 _PATIENCE_S: Final = 5.0
+_MAX_SOURCES: Final = 1_000
+_BYTES_A_CHARACTER: Final = 6  # at most, a lone surrogate written out
+_SURELY_SHORT: Final = MAX_MESSAGE_BYTES // _BYTES_A_CHARACTER
 _REPR_CHARS: Final = 1_000
 _SEVERITIES: Final = (
     (logging.CRITICAL, "critical"),
@@ -26,6 +29,7 @@ _SEVERITIES: Final = (
     (logging.WARNING, "warning"),
     (logging.INFO, "info"),
 )
+_NAMES: Final = dict((*_SEVERITIES, (logging.DEBUG, "debug")))
 _OF_LOGGING: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 """The names that `logging` itself puts on a LogRecord, in any of its versions."""
 
@@ -39,7 +43,8 @@ class LogStoreHandler(logging.Handler):
     source is the logger's name, after the prefix `source/` if one is given. The options are those of
     `LogStore.background()`. What could not be taken is counted in `dropped`, and the store is told.
 
-    The message is what the formatter makes of the record, a traceback included. Attributes are `pid`,
+    The message is what the formatter makes of the record, a traceback included; what is over 2 MiB of
+    it follows in further records, which have a `part` in their attributes. Attributes are `pid`,
     the type of an `exception`, the asyncio `task`, and the fields given by `extra`, those that are no
     JSON as their `repr`.
     """
@@ -177,6 +182,7 @@ class _Outlet:
         options: Mapping[str, Any],
     ) -> None:
         self._source = source
+        self._sources: dict[str, str] = {}
         self._own: LogStore | None = None
         if isinstance(store_or_path, LogStore):
             store = store_or_path
@@ -192,8 +198,21 @@ class _Outlet:
     def log(
         self, message: str, *, level: str, name: str, timestamp_us: int | None, attributes: dict[str, Any]
     ) -> None:
-        source = "/".join(part for part in (self._source, name) if part)
-        self.writer.log(message, level=level, source=source, timestamp_us=timestamp_us, attributes=attributes)
+        source = self._sources.get(name) or self._source_of(name)
+        if len(message) <= _SURELY_SHORT:
+            self.writer.log(
+                message, level=level, source=source, timestamp_us=timestamp_us, attributes=attributes
+            )
+            return
+        for part, text in enumerate(_parts(message)):
+            numbered = attributes | {"part": part} if part else attributes
+            self.writer.log(text, level=level, source=source, timestamp_us=timestamp_us, attributes=numbered)
+
+    def _source_of(self, name: str) -> str:
+        if len(self._sources) >= _MAX_SOURCES:
+            self._sources.clear()
+        source = self._sources[name] = "/".join(part for part in (self._source, name) if part)
+        return source
 
     def flush(self) -> None:
         try:
@@ -211,7 +230,20 @@ class _Outlet:
 
 
 def _level_name(levelno: int) -> str:
-    return next((name for number, name in _SEVERITIES if levelno >= number), "debug")
+    exact = _NAMES.get(levelno)
+    return exact or next((name for number, name in _SEVERITIES if levelno >= number), "debug")
+
+
+def _parts(message: str) -> Iterator[str]:
+    """Cut a message between characters into parts that a record may have."""
+    start, size = 0, MAX_MESSAGE_BYTES
+    while start < len(message):
+        part = message[start : start + size]
+        if len(part) > _SURELY_SHORT and len(escape(part).encode()) > MAX_MESSAGE_BYTES:
+            size //= 2
+            continue
+        yield part
+        start += size
 
 
 def _structlog_level(level: object, method_name: str) -> str:
@@ -233,6 +265,8 @@ def _attributes(record: logging.LogRecord) -> dict[str, Any]:
     kind = record.exc_info[0] if isinstance(record.exc_info, tuple) else None
     if kind is not None:
         attributes["exception"] = _type_name(kind)
+    if _OF_LOGGING.issuperset(record.__dict__):
+        return attributes
     extra = ((name, value) for name, value in record.__dict__.items() if name not in _OF_LOGGING)
     return attributes | _plain_fields(extra)
 

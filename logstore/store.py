@@ -281,6 +281,11 @@ class LogStore:
         def store_batch(records: list[Record], token: tuple[str, int]) -> int:
             return self.log_many(records, token=token)
 
+        def content_of(record: Record) -> bytes:
+            (content,) = gather_one(record, self._rules.identities(RuleNames())).groups
+            return content
+
+        options.setdefault("content_of", content_of)
         writer = BackgroundWriter(store_batch, clock_us=self._clock_us, **options)
         self._writers = [each for each in self._writers if not each.closed] + [writer]
         return writer

@@ -6,30 +6,149 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Final, Literal, Self, get_args
 
 from logstore.errors import InvalidRecord, InvalidSetting, LogStoreError, StoreClosed
-from logstore.record import LEVELS, Record, severity
+from logstore.record import LEVELS, TIME_END_US, Record, severity
 
 StoreBatch = Callable[[list[Record], tuple[str, int]], int]
 """Stores a batch under a token; a batch sent again under its token changes nothing."""
 
+ContentOf = Callable[[Record], bytes]
+"""Tells which records the store takes for the same. Raises InvalidRecord."""
+
 WhenFull = Literal["drop", "block"]
 
+_Text = tuple[str | int, str, str]  # level, source, message
+_Run = tuple[int, int, int, Record]  # its place, time, how many records, and what they say
+
 _URGENT: Final = LEVELS.index("error")
+_IS_URGENT: Final = {name: severity(name) <= _URGENT for name in LEVELS}
 _MAX_BATCH: Final = 10_000
+_MANY: Final = 5_000
+_FOLD_AT: Final = 10_000  # so many the store takes while a storm goes on
+_FOLD_ON_AT: Final = 1_000  # no caller works for long, once it is known that the store is stuck
+_SEEN_ALIKE: Final = 100  # contents are known from this fraction of the bound on: it costs the caller time
+_RECENT_US: Final = 10_000_000
+_MAX_KNOWN: Final = 16_384
 _RETRY_S: Final = (0.05, 1.0)
 _EXIT_S: Final = 5.0
+
+_EXACT_US: Final = 1_000
+_GRAINS_US: Final = (*[_EXACT_US] * 5, *(_EXACT_US * 10**power for power in range(1, 6)))
+_PLACE: Final = itemgetter(0)
+_MIN_WEIGHT: Final = 2_000_000  # runs of 24 bytes
+_OWN_FIELDS: Final = 16  # a record with attributes of its own takes about as much room as so many others
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
+
+_NO_RUN: Final = (0, 0, 0, None)
+
+_record: Final[Callable[[tuple[Any, ...]], Record]] = partial(tuple.__new__, Record)
+"""What Record() does, in half the time."""
+
+
+class Backlog:
+    """Records that wait for a store that takes none, in little room, given back in their order.
+
+    Of one text no more than three runs are kept for each millisecond: the first record, those at its
+    very time, and the last with the count of those before it. Every episode is the same as with all of
+    them: records in order within one millisecond have no gap between them and cannot be parted, so
+    none but the first and the last can be seen. Only a queue that overflows just then may differ.
+
+    `most` bounds the room, in runs. From half of it on the grain grows, from a millisecond to 100 s:
+    then the count stays exact, and times are those of another record in the same grain.
+    """
+
+    def __init__(self, most: int = _MIN_WEIGHT) -> None:
+        self.records = 0
+        self.grain_us = _EXACT_US
+        self.full = False  # no room for a further run
+        self._most = most
+        self._weight = self._place = 0
+        self._times_us = array("q")
+        self._counts = array("q")
+        self._said: list[Record] = []
+        self._latest: dict[_Text, Record] = {}
+        self._settled: dict[_Text, Record] = {}
+        self._grain = self._latest_us = -1
+        self._runs: dict[_Text, list[_Run]] = {}
+
+    def add(self, record: Record) -> None:
+        """Take a record, whose time is whole microseconds from 1970 to 9999."""
+        message, level, source, at_us, _ = record
+        text, at_us = (level, source, message), at_us or 0
+        grain = at_us // self.grain_us
+        if grain != self._grain or (at_us < self._latest_us and self.grain_us == _EXACT_US):
+            self._settle()
+            self._grain = at_us // self.grain_us
+        self._latest_us = at_us
+        self._place += 1
+        self.records += 1
+        said = self._say(text, record)
+        runs = self._runs.setdefault(text, [])
+        _, last_us, count, _ = runs[-1] if len(runs) > 1 else _NO_RUN
+        if count and (last_us == at_us or last_us != runs[0][1]):
+            runs[-1] = (self._place, max(at_us, last_us), count + 1, said)
+        else:
+            runs.append((self._place, at_us, 1, said))
+
+    def batches(self, size: int) -> Iterator[list[Record]]:
+        """Give back all records in batches of `size`; the last may be smaller."""
+        self._settle()
+        batch: list[Record] = []
+        for at_us, count, said in zip(self._times_us, self._counts, self._said, strict=True):
+            record, left = said._replace(timestamp_us=at_us), count
+            while left:
+                fits = min(left, size - len(batch))
+                batch += [record] * fits
+                left -= fits
+                if len(batch) == size:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
+
+    def _say(self, text: _Text, record: Record) -> Record:
+        """Return what a record says besides its time, in one object for records that say the same."""
+        known = self._latest.get(text)
+        if known is None:
+            known = record._replace(timestamp_us=None)
+        elif _same(known.attributes, record.attributes):
+            return known
+        else:
+            known = known._replace(attributes=record.attributes)  # so that the text is in memory once
+        self._latest[text] = known
+        return known
+
+    def _settle(self) -> None:
+        """End a grain: nothing of it changes from now on."""
+        for text, runs in self._runs.items():
+            for _, _, _, said in runs:
+                self._weight += 1 if self._settled.get(text) is said else _OWN_FIELDS
+                self._settled[text] = said
+        for _, at_us, count, said in sorted(chain.from_iterable(self._runs.values()), key=_PLACE):
+            self._times_us.append(at_us)
+            self._counts.append(count)
+            self._said.append(said)
+        self._runs = {}
+        self.full = self._weight >= self._most
+        self.grain_us = _GRAINS_US[min(self._weight * len(_GRAINS_US) // self._most, len(_GRAINS_US) - 1)]
 
 
 class BackgroundWriter:
     """Takes records without waiting and stores them in batches, each exactly once.
 
-    At most `max_pending` records wait; when they do, a further one is dropped and counted
-    (`when_full="drop"`) or waits for room (`"block"`). Records gather for `linger` seconds before
-    they are stored; a record of error and worse is stored at once. Dropped records are reported in
-    the store by a record of their own. A crash costs what was not yet flushed.
+    At most `max_pending` distinct texts wait, whatever their times and attributes and however often
+    each is repeated; then one that the store would take for the same as another that waits is counted
+    with that one's text, and a further content is dropped and counted (`when_full="drop"`) or waits for
+    room (`"block"`). A record of error and worse, and one that was not heard of for some seconds, is stored
+    at once, together with what waits; others gather for `linger` seconds. Dropped records are reported
+    in the store by a record of their own. A crash costs what was not yet flushed.
     """
 
     def __init__(
@@ -37,6 +156,7 @@ class BackgroundWriter:
         store_batch: StoreBatch,
         *,
         clock_us: Callable[[], int],
+        content_of: ContentOf | None = None,
         max_pending: int = 100_000,
         when_full: WhenFull = "drop",
         linger: float = 0.2,
@@ -44,14 +164,25 @@ class BackgroundWriter:
         _check_options(max_pending, when_full, linger)
         self._store_batch = store_batch
         self._clock_us = clock_us
+        self._content_of = content_of
         self._max_pending = max_pending
         self._when_full = when_full
         self._linger = linger
         self._writer = str(uuid.uuid4())
         self._pid = os.getpid()
-        self._changed = threading.Condition()
-        self._pending: list[Record] = []
-        self._in_flight = 0
+        self._lock = threading.RLock()  # a signal handler may log while its thread is in here
+        self._changed = threading.Condition(self._lock)
+        self._inbox: list[Record] = []
+        self._backlog = self._new_backlog()  # what came before the inbox
+        self._in_flight = self._settled = 0
+        self._waiting: set[int] = set()  # distinct records, by the hashes of their texts
+        self._flying: set[int] = set()
+        self._distinct = 0  # of both
+        self._alike: dict[bytes, Record] = {}  # one that waits of each content
+        self._alike_flying: dict[bytes, Record] = {}
+        self._fold_at = _FOLD_AT
+        self._known: dict[int, int] = {}  # when each was last heard of, for as many as the bound says
+        self._known_before: dict[int, int] = {}
         self._urgent = self._closed = self._gave_up = False
         self._dropped = self._reported = 0
         self._error: Exception | None = None
@@ -88,23 +219,35 @@ class BackgroundWriter:
     ) -> bool:
         """Take one record, dated now if it has no timestamp. Returns False if it was dropped.
 
-        Raises InvalidRecord for an unknown level, StoreClosed after `close()` or in a forked child.
+        Raises InvalidRecord for an unknown level or what is no text, StoreClosed after `close()` or in a
+        forked child.
         """
         self._check_process()
-        urgent = severity(level) <= _URGENT
+        urgent = _is_urgent(level)
+        if not (isinstance(message, str) and isinstance(source, str)):
+            raise InvalidRecord(f"source and message are text, not {message!r:.99} and {source!r:.99}")
         if timestamp_us is None:
             timestamp_us = self._clock_us()
-        if isinstance(attributes, Mapping):
+        if type(attributes) is dict or (attributes is not None and isinstance(attributes, Mapping)):
             attributes = dict(attributes)  # the caller may use its own again
-        with self._changed:
-            self._check_open()
-            if len(self._pending) + self._in_flight >= self._max_pending and not self._wait_for_room():
-                self._dropped += 1
-                return False
-            self._pending.append(Record(message, level, source, timestamp_us, attributes))
-            if urgent or len(self._pending) == 1:
-                self._urgent = self._urgent or urgent
-                self._changed.notify_all()
+        record = _record((message, level, source, timestamp_us, attributes))
+        text = hash((level, source, message))
+        with self._lock:
+            if self._closed:
+                self._check_open()
+            if text not in self._waiting or self._backlog.full:
+                entered, news = self._enter(text, record)
+                if entered is None:
+                    return False
+                record, urgent = entered, urgent or news
+            self._inbox.append(record)
+            many = len(self._inbox)
+            if many >= self._fold_at:
+                self._fold_inbox()
+            if urgent or many == _MANY:
+                self._wake()
+            elif many == 1:
+                self._changed.notify_all()  # from now on it lingers
         return True
 
     def flush(self, timeout: float | None = None) -> None:
@@ -115,12 +258,12 @@ class BackgroundWriter:
         self._check_process()
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
-            while self._pending or self._in_flight:
-                self._urgent = True
-                self._changed.notify_all()
+            goal = self._settled + self._unsettled()
+            while self._settled < goal:
+                self._wake()
                 left = None if deadline is None else deadline - time.monotonic()
                 if not self._thread.is_alive() or (left is not None and left <= 0):
-                    raise self._waiting()
+                    raise self._waiting_still()
                 self._changed.wait(0.5 if left is None else min(left, 0.5))
 
     def close(self, timeout: float = 30.0) -> None:
@@ -160,57 +303,146 @@ class BackgroundWriter:
         if self._closed:
             raise StoreClosed("this background writer was closed; make another one")
 
-    def _waiting(self) -> LogStoreError:
+    def _waiting_still(self) -> LogStoreError:
         if isinstance(self._error, LogStoreError):
             return self._error
         why = "" if self._error is None else f" ({self._error!r})"
         return LogStoreError(f"records are still waiting to be stored{why}; flush again")
 
-    def _wait_for_room(self) -> bool:
-        if self._when_full == "drop" or threading.current_thread() is self._thread:
-            return False  # what this thread itself logs, in the store, must not wait for this thread
-        while len(self._pending) + self._in_flight >= self._max_pending:
+    def _new_backlog(self) -> Backlog:
+        return Backlog(max(_MIN_WEIGHT, (_OWN_FIELDS + 4) * self._max_pending))
+
+    def _wake(self) -> None:
+        """Have all that waits stored now. Said once: two callers that wait would wake each other for ever."""
+        if not self._urgent:
             self._urgent = True
             self._changed.notify_all()
+
+    def _unsettled(self) -> int:
+        return self._in_flight + self._backlog.records + len(self._inbox)
+
+    def _has_room(self, text: int) -> bool:
+        if self._backlog.full:
+            return False
+        return text in self._waiting or text in self._flying or self._distinct < self._max_pending
+
+    def _wait_for_room(self, text: int) -> bool:
+        if self._when_full == "drop" or threading.current_thread() is self._thread:
+            return False  # what this thread itself logs, in the store, must not wait for this thread
+        while not self._has_room(text):
+            self._wake()
             self._changed.wait()
             self._check_open()
         return True
 
+    def _enter(self, text: int, record: Record) -> tuple[Record | None, bool]:
+        """Let in a record whose text is not waiting. Returns None if it is dropped; whether it is news."""
+        if not self._has_room(text):
+            record = self._as_one_waiting(record)
+            text = hash((record.level, record.source, record.message))
+            if not self._has_room(text) and not self._wait_for_room(text):
+                self._dropped += 1
+                return None, False
+        return record, self._admit(text, record)
+
+    def _as_one_waiting(self, record: Record) -> Record:
+        """Return a record with the text of another of its content, if one waits: that needs no room."""
+        content = self._content(record)
+        if content is None:
+            return record
+        known = self._alike.get(content) or self._alike_flying.get(content) or record
+        return known._replace(timestamp_us=record.timestamp_us, attributes=record.attributes)
+
+    def _content(self, record: Record) -> bytes | None:
+        try:
+            return None if self._content_of is None else self._content_of(record)
+        except Exception:  # noqa: BLE001  # what is wrong with it is found when it is stored
+            return None
+
+    def _admit(self, text: int, record: Record) -> bool:
+        """Count a text that was not waiting. Returns whether it was not heard of for some time."""
+        if text not in self._flying and text not in self._waiting:
+            self._distinct += 1
+            if self._distinct * _SEEN_ALIKE >= self._max_pending and (content := self._content(record)):
+                self._alike.setdefault(content, record)
+        self._waiting.add(text)
+        at_us = record.timestamp_us
+        if at_us is None or not _is_time(at_us):
+            return True
+        known_us = self._known.get(text, self._known_before.get(text))
+        if len(self._known) >= _MAX_KNOWN:
+            self._known, self._known_before = {}, self._known
+        self._known[text] = at_us
+        return known_us is None or abs(at_us - known_us) >= _RECENT_US
+
+    def _fold_inbox(self) -> None:
+        """Make what waits small, because the store keeps it waiting."""
+        records, self._inbox = self._inbox, []
+        self._fold_at = _FOLD_ON_AT
+        for record in records:
+            if _is_time(record.timestamp_us):
+                self._backlog.add(record)
+            else:
+                self._dropped += 1
+                self._settled += 1
+
     def _run(self) -> None:
         sequence = 0
-        while batch := self._next_batch():
-            sequence = self._store(batch, sequence)
+        while batches := self._next_batches():
+            for batch in batches:
+                sequence = self._store(batch, sequence)
             with self._changed:
                 self._in_flight = 0
+                self._flying, self._alike_flying = set(), {}
+                self._distinct = len(self._waiting)
                 self._changed.notify_all()
 
-    def _next_batch(self) -> list[Record]:
-        """Wait for records, let some gather, and take them; an empty batch means the end."""
+    def _next_batches(self) -> Iterator[list[Record]] | None:
+        """Wait for records, let some gather, and take all that wait; None means the end."""
         with self._changed:
-            if self._gave_up:
-                return []
-            while not self._pending and not self._closed:
+            while not (self._unsettled() or self._closed):
                 self._changed.wait()
             deadline = time.monotonic() + self._linger
-            while not (self._urgent or self._closed or len(self._pending) >= _MAX_BATCH):
+            while not (self._urgent or self._closed):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            batch, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
-            self._in_flight = len(batch)
-            self._urgent = bool(self._pending) and self._urgent
-            lost = self._dropped - self._reported
-            self._reported = self._dropped
+            return None if self._gave_up else self._take_all()
+
+    def _take_all(self) -> Iterator[list[Record]] | None:
+        backlog, self._backlog = self._backlog, self._new_backlog()
+        records, self._inbox = self._inbox, []
+        self._flying, self._waiting = self._waiting, set()
+        self._alike_flying, self._alike = self._alike, {}
+        self._fold_at = _FOLD_AT
+        self._urgent = False
+        records += self._reports(backlog.grain_us)
+        self._in_flight = backlog.records + len(records)
+        if not self._in_flight:
+            return None
+        return chain(backlog.batches(_MAX_BATCH), _batches(records, _MAX_BATCH))
+
+    def _reports(self, grain_us: int) -> Iterator[Record]:
+        """Return what the store should know of what was not kept as it came."""
+        lost, self._reported = self._dropped - self._reported, self._dropped
+        texts = []
         if lost:
-            text = f"{lost} records were dropped: invalid, or more than {self._max_pending} were waiting"
-            batch.append(Record(text, "warning", "logstore", self._clock_us()))
-        return batch
+            texts.append(
+                f"{lost} records were dropped: invalid, or over {self._max_pending} different ones waited"
+            )
+        if grain_us != _EXACT_US:
+            texts.append(
+                "the store could not be written for so long that the times of some records are kept "
+                f"to {grain_us / 1_000_000:g} s only; their number is exact"
+            )
+        for text in texts:
+            yield Record(text, "warning", "logstore", self._clock_us())
 
     def _store(self, batch: list[Record], sequence: int) -> int:
         """Store a batch, again and again until the store takes it. Returns the last sequence used."""
         pause = _RETRY_S[0]
-        while True:
+        while not self._gave_up:
             try:
                 self._store_batch(batch, (self._writer, sequence + 1))
             except InvalidRecord:
@@ -219,24 +451,62 @@ class BackgroundWriter:
                 with self._changed:
                     self._error = error
                     if self._closed:
-                        self._dropped += len(batch) + len(self._pending)
-                        self._pending, self._gave_up = [], True
-                        return sequence
-                    self._changed.wait(pause)
+                        self._give_up()
+                    else:
+                        self._changed.wait(pause)
                 pause = min(pause * 2, _RETRY_S[1])
             else:
                 self._error = None
+                self._count_settled(len(batch))
                 return sequence + 1
+        return sequence
 
     def _store_valid(self, batch: list[Record], sequence: int) -> int:
-        """Store the records of a batch one by one, leaving out those that cannot be kept."""
+        """Store a batch without those of its records that cannot be kept, by halves."""
         if len(batch) == 1:
             with self._changed:
                 self._dropped += 1
+            self._count_settled(1)
             return sequence
-        for record in batch:
-            sequence = self._store([record], sequence)
-        return sequence
+        half = len(batch) // 2
+        return self._store(batch[half:], self._store(batch[:half], sequence))
+
+    def _count_settled(self, records: int) -> None:
+        with self._changed:
+            self._in_flight -= records
+            self._settled += records
+            self._changed.notify_all()
+
+    def _give_up(self) -> None:
+        self._dropped += self._unsettled()
+        self._in_flight = 0
+        self._backlog, self._inbox = self._new_backlog(), []
+        self._gave_up = True
+
+
+def _is_urgent(level: str | int) -> bool:
+    urgent = _IS_URGENT.get(level) if type(level) is str else None
+    return severity(level) <= _URGENT if urgent is None else urgent
+
+
+def _is_time(at_us: object) -> bool:
+    return type(at_us) is int and 0 <= at_us < TIME_END_US
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether attributes are the same as JSON, as far as is seen without calling code of the program."""
+    if one is other:
+        return True
+    if type(one) is not dict or type(other) is not dict or len(one) != len(other):
+        return False
+    kinds = [*map(type, one), *map(type, one.values())]
+    if not _PLAIN.issuperset(kinds) or kinds != [*map(type, other), *map(type, other.values())]:
+        return False
+    return list(one.items()) == list(other.items())
+
+
+def _batches(records: list[Record], size: int) -> Iterator[list[Record]]:
+    return (records[start : start + size] for start in range(0, len(records), size))
 
 
 def say_lost(error: LogStoreError) -> None:
@@ -247,7 +517,7 @@ def say_lost(error: LogStoreError) -> None:
 
 def _check_options(max_pending: int, when_full: str, linger: float) -> None:
     if type(max_pending) is not int or max_pending < 1:
-        raise InvalidSetting(f"max_pending is a number of records from 1, not {max_pending!r}")
+        raise InvalidSetting(f"max_pending is a number of distinct records from 1, not {max_pending!r}")
     if when_full not in get_args(WhenFull):
         raise InvalidSetting(f"when_full is one of {', '.join(get_args(WhenFull))}, not {when_full!r}")
     if not linger >= 0:

@@ -240,6 +240,13 @@ def test_a_fifo_is_read_to_its_end(cli: Cli) -> None:
     assert done.out.startswith("pipe: 2 lines -> 2 records")
 
 
+def test_an_empty_name_cannot_be_followed(cli: Cli) -> None:
+    """It would be waited for for ever."""
+    done = cli("ingest", "--follow", "")
+    assert (done.code, done.out) == (2, "")
+    assert "a file name is empty" in done.err
+
+
 def test_what_is_no_log_is_refused_by_name(cli: Cli) -> None:
     """A folder, a device, a socket, a packed file: exit 2, a line each with the way out, nothing stored."""
     (cli.folder / "folder").mkdir()

@@ -1,5 +1,6 @@
 """Reading files: batches, checkpoints, and what no file may do to them."""
 
+import gzip
 import io
 import os
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -245,6 +247,76 @@ def test_a_fifo_is_a_stream(log: Path) -> None:
     found = read(log)
     writer.join()
     assert [(b.lines, b.checkpoint) for b in found] == [(1, None)]
+
+
+def test_a_fifo_without_a_writer_is_not_waited_for_for_ever(log: Path) -> None:
+    """Nobody has it open: that is said, and what to do."""
+    os.mkfifo(log)
+    with pytest.raises(InputUnreadable, match="no program has open for writing; start the program"):
+        open_input(str(log), io.BytesIO(), patience_s=0)
+
+
+def test_who_waits_for_a_writer_is_told(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, and before the end."""
+    monkeypatch.setattr("logstore.sources.inputs._SILENCE_S", 0.01)
+    os.mkfifo(log)
+    notes: list[str] = []
+    with pytest.raises(InputUnreadable):
+        open_input(str(log), io.BytesIO(), note=notes.append, patience_s=0.02)
+    assert notes == [f"{log}: is a FIFO; waiting for a program to write to it"]
+
+
+def test_a_fifo_with_a_silent_writer_is_waited_for(log: Path) -> None:
+    """What it writes at last is read, however long that takes."""
+    os.mkfifo(log)
+    both = os.open(log, os.O_RDWR)
+    with open_input(str(log), io.BytesIO(), patience_s=0) as source:
+        assert os.get_blocking(source.stream.fileno())
+        os.write(both, HEADER + b"late\n")
+        os.close(both)
+        (record,) = records(list(Reading(source, tz=UTC, now_us=NOW)))
+    assert record.message == "late"
+
+
+def test_a_writer_of_a_fifo_may_go_without_a_word(log: Path) -> None:
+    """It comes while it is waited for, and goes: that is the end, and no error."""
+    os.mkfifo(log)
+    writer = Thread(target=log.write_bytes, args=(b"",))
+    writer.start()
+    assert not records(read(log))
+    writer.join()
+
+
+@pytest.mark.parametrize("content", [b"", HEADER + b"x\n", gzip.compress(HEADER + b"x\n")])
+def test_a_pipe_whose_writer_is_gone_is_read(content: bytes) -> None:
+    """As with <(program): what it wrote is there, if it wrote anything, packed or not."""
+    reader, writer = os.pipe()
+    os.write(writer, content)
+    os.close(writer)
+    with open_input(f"/dev/fd/{reader}", io.BytesIO(), patience_s=0) as source:
+        found = records(list(Reading(source, tz=UTC, now_us=NOW)))
+    os.close(reader)
+    assert [record.message for record in found] == ["x"] * bool(content)
+
+
+def test_the_byte_that_came_at_the_last_moment_is_not_lost(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read to see whether there is a writer."""
+    os.mkfifo(log)
+    both = os.open(log, os.O_RDWR)
+    os.write(both, HEADER + b"x\n")
+    monkeypatch.setattr("logstore.sources.inputs.select.poll", lambda: Mock(poll=lambda _ms: []))
+    with open_input(str(log), io.BytesIO(), patience_s=0) as source:
+        os.close(both)
+        (record,) = records(list(Reading(source, tz=UTC, now_us=NOW)))
+    assert record.message == "x"
+
+
+def test_an_empty_name_is_told_from_a_folder() -> None:
+    """It is what an unset variable gives, and the working folder for the system."""
+    with pytest.raises(InputUnreadable, match="a file name is empty: ''; name a file, or -"):
+        open_input("", io.BytesIO())
 
 
 def test_what_cannot_be_read_says_so(tmp_path: Path, log: Path) -> None:

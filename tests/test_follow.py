@@ -8,6 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ import pytest
 from rotating import RotatingLog, follower, tokens
 
 from logstore import LogStore
+from logstore.checkpoint import Checkpoint
 from logstore.errors import InputUnreadable
 from logstore.sources.follow import Following
 from logstore.sources.tail import Manner
@@ -450,6 +452,204 @@ def test_a_database_in_a_glob_is_said_once(log: Path, follow: Follow) -> None:
     one = follow(log.with_name("*"))
     assert one.run() == once(1)
     assert len(one.notes) == 1
+
+
+# -- what a glob finds besides the logs ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["at once", "late", "while nobody followed"])
+@pytest.mark.parametrize("suffix", [".ct50", "-copy", ".ct50.gz", ".1.bak"])
+def test_a_copy_under_an_unusual_name_that_the_glob_finds_is_no_log_of_its_own(
+    log: Path, follow: Follow, suffix: str, when: str
+) -> None:
+    log.write_text(lines(*range(100)))
+    one = follow(sibling(log, "*"))
+    one.run()
+    if when == "while nobody followed":
+        one.close()
+    append(log, lines(100, 101) + HEADER + "no line end <102>")
+    data = log.read_bytes()
+    sibling(log, suffix).write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
+    if when == "late":
+        assert one.run() == once(*range(102))
+    os.truncate(log, 0)
+    append(log, lines(*range(103, 200)))
+    if when == "while nobody followed":
+        one.restart()
+    assert one.run() == once(*range(200))
+    one.restart()
+    append(log, lines(200))
+    assert one.run() == once(*range(201))
+    assert one.notes == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rotations_under_unusual_names_with_a_restart_between_any_two_steps(
+    log: Path, follow: Follow, seed: int
+) -> None:
+    """Each rotation is a list of steps; after each step follow some looks, none, or a restart."""
+    pick = random.Random(seed)
+    log.write_text(lines(0))
+    one = follow(sibling(log, "*"), batch_lines=7)
+    one.run(POLL_S * 3)
+    written = 1
+    for number in range(4):
+        copy = sibling(
+            log, pick.choice([f".ct{number}", f"-copy{number}", f".{number}x.gz", f".{number + 1}"])
+        )
+        for step in _rotation(log, copy, pick.choice(["copied", "renamed"])):
+            count = pick.choice([0, 1, 10, 60])
+            if log.exists() and not copy.exists():
+                append(log, lines(*range(written, written + count)))
+                written += count
+            step()
+            for _ in range(pick.choice([0, 1, 2, 3, 9])):
+                one.round()
+                one.now_s += pick.choice([POLL_S, SETTLE_S])
+            if not pick.randrange(3):
+                one.restart()
+        one.run()  # one rotation at a time: a copy that nobody saw begin has nothing to be known by
+    assert one.run() == once(*range(written)), one.notes
+    assert not [note for note in one.notes if "lost" in note or "left out" in note]
+
+
+def _rotation(log: Path, copy: Path, kind: str) -> list[Callable[[], object]]:
+    if kind == "renamed" and copy.suffix != ".gz":
+        return [lambda: None, lambda: log.rename(copy), log.touch]
+
+    def half() -> None:
+        copy.write_bytes(whole()[: len(whole()) // 2])
+
+    def whole() -> bytes:
+        data = log.read_bytes()
+        return gzip.compress(data, mtime=0) if copy.suffix == ".gz" else data
+
+    return [lambda: None, half, lambda: copy.write_bytes(whole()), lambda: os.truncate(log, 0)]
+
+
+def test_a_log_that_begins_as_another_is_a_log_of_its_own(log: Path, follow: Follow) -> None:
+    banner = "2026-05-15 18:19:30 INFO started\n"
+    audit = sibling(log, "-audit")
+    log.write_text(banner)
+    audit.write_text(banner)
+    one = follow(sibling(log, "*"))
+    one.run()
+    append(audit, lines(1))
+    one.run()
+    append(audit, HEADER + "half")
+    append(log, lines(2))
+    one.run()
+    append(audit, " <3>\n")
+    assert one.run() == once(1, 2, 3)
+    one.restart()
+    append(audit, lines(4))
+    os.truncate(log, 0)
+    append(log, lines(5))
+    assert one.run() == once(1, 2, 3, 4, 5)
+    assert one.messages["started"] == 2
+
+
+def test_a_log_that_grows_beside_one_whose_name_it_extends(log: Path, follow: Follow) -> None:
+    log.write_text(lines(*range(100)))
+    error = sibling(log, "-error")
+    one = follow(sibling(log, "*"))
+    one.run()
+    error.touch()
+    one.run()
+    append(error, HEADER + "half")
+    one.run()
+    append(error, " <100>\n")
+    assert one.run() == once(*range(101))
+    one.restart()
+    append(error, lines(101))
+    assert one.run() == once(*range(102))
+    assert one.messages["half <100>"] == 1
+
+
+def test_generations_that_the_glob_matches_are_read_however_old(log: Path, follow: Follow) -> None:
+    for number in (3, 2, 1):
+        data = lines(number).encode()
+        name = sibling(log, f".{number}" + (".gz" if number > 1 else ""))
+        name.write_bytes(gzip.compress(data) if number > 1 else data)
+        os.utime(name, (1000 - number,) * 2)
+    log.write_text(lines(4))
+    one = follow(sibling(log, "*"))
+    one.run(POLL_S * 2)
+    one.restart()
+    assert one.run() == once(1, 2, 3, 4)
+    one.restart()
+    assert one.run() == once(1, 2, 3, 4)
+    other = follow(log.with_name("*.log"))
+    assert other.run() == once(4), "what no glob matches is history"
+
+
+def test_a_packed_log_alone_goes_on_after_a_kill(log: Path, follow: Follow) -> None:
+    sibling(log, ".x.gz").write_bytes(gzip.compress(lines(*range(300)).encode()))
+    one = follow(sibling(log, "*"), batch_lines=50)
+    for _ in range(4):
+        one.round()
+    assert 0 < len(tokens(one.database)) < 300
+    one.restart()
+    assert one.run() == once(*range(300))
+
+
+def test_generations_with_the_same_banner_are_all_read(log: Path, follow: Follow) -> None:
+    banner = "2026-05-15 18:19:30 INFO started\n"
+    sibling(log, ".1").write_text(banner + lines(1))
+    log.write_text(banner)
+    one = follow(sibling(log, "*"))
+    assert one.run() == once(1)
+    append(log, lines(2))
+    assert one.run() == once(1, 2)
+    assert one.messages["started"] == 2
+
+
+@pytest.mark.parametrize("kind", ["renamed", "copied", "packed"])
+def test_what_was_seen_before_a_kill_is_no_history(log: Path, follow: Follow, kind: str) -> None:
+    """Killed when nothing of the log was stored yet; then it was rotated."""
+    history = sibling(log, ".2")
+    history.write_text(lines(900))
+    os.utime(history, (1, 1))
+    log.write_text(lines(*range(100)))
+    one = follow(log)
+    one.round()
+    one.round()
+    assert tokens(one.database) == {}
+    one.close()
+    data = log.read_bytes()
+    if kind == "renamed":
+        log.rename(sibling(log, ".1"))
+    else:
+        name = sibling(log, ".1.gz" if kind == "packed" else ".1")
+        name.write_bytes(gzip.compress(data) if kind == "packed" else data)
+        os.truncate(log, 0)
+    append(log, lines(100))
+    one.restart()
+    assert one.run() == once(*range(101))
+
+
+def test_a_log_that_was_empty_at_first_gets_the_masks_of_its_format(log: Path, tmp_path: Path) -> None:
+    log.touch()
+    one = Follower(tmp_path / "a.db", log)
+    asked: list[tuple[str, bool]] = []
+
+    def masks(format_: str, stored: Checkpoint | None) -> str:
+        asked.append((format_, stored is not None))
+        return "none"
+
+    one.following._manner = replace(one.following._manner, masks=masks)
+    one.run()
+    append(log, "May 15 18:19:32 n1 p: a\nMay 15 18:19:33 n1 p: b\n")
+    one.run()
+    assert ("syslog3164", False) in asked
+    one.close()
+
+
+def test_nothing_but_folders_is_refused(log: Path, follow: Follow) -> None:
+    log.mkdir()
+    one = follow(log, log.parent)
+    with pytest.raises(InputUnreadable, match="is a folder; name the files in it"):
+        next(iter(one.following))
 
 
 # -- fairness, identity, kills ---------------------------------------------------------------------------

@@ -492,6 +492,56 @@ def test_a_flood_of_connections_is_refused_beyond_the_limit(
     assert (listener.received.peers, listener.received.refused) == (4, 5)
 
 
+def test_the_connection_that_was_silent_longest_makes_room(listening: Callable[..., SyslogListener]) -> None:
+    """What it sent is kept, ended or not; who spoke within the minute stays; it is said once."""
+    clock = Clock(NOW_US)
+    listener = listening("tcp://127.0.0.1:0", max_peers=2, clock_us=clock)
+    silent, talker = (connected(listener.addresses[0]) for _ in range(2))
+    silent.sendall(b"<13>whole\n<13>half")
+    assert messages(collected_without_end(listener, 1)) == ["whole"]
+    clock.forward(s=60)
+    talker.sendall(b"<13>here\n")
+    assert messages(collected_without_end(listener, 1)) == ["here"]
+    with connected(listener.addresses[0]) as late:
+        late.sendall(b"<13>late\n")
+        said = "2 connections are open, and no more can be: silent ones are closed"
+        assert messages(collected_without_end(listener, 3)) == ["half", said, "late"]
+        assert silent.recv(1) == b""
+        clock.forward(s=60)
+        with connected(listener.addresses[0]) as last:
+            last.sendall(b"<13>last\n")
+            assert messages(collected_without_end(listener, 1)) == ["last"]
+    silent.close()
+    talker.close()
+    assert (listener.received.closed, listener.received.refused) == (2, 0)
+
+
+def test_what_waits_in_a_connection_is_not_closed_with_it(listening: Callable[..., SyslogListener]) -> None:
+    """It seemed silent because the listener was busy: one more is refused, nothing is lost."""
+    clock = Clock(NOW_US)
+    listener = listening("tcp://127.0.0.1:0", max_peers=1, clock_us=clock)
+    with connected(listener.addresses[0]) as inside:
+        collected_without_end(listener, 0, until=lambda: listener.received.peers == 1)
+        clock.forward(s=60)
+        inside.sendall(b"<13>waiting\n")
+        assert not listener._make_room()
+        assert messages(collected_without_end(listener, 1)) == ["waiting"]
+    assert listener.received.closed == 0
+
+
+def test_a_silent_connection_that_is_over_makes_room(listening: Callable[..., SyslogListener]) -> None:
+    """Nobody was closed for that, and its turn in the same round is none."""
+    clock = Clock(NOW_US)
+    listener = listening("tcp://127.0.0.1:0", max_peers=1, clock_us=clock)
+    connected(listener.addresses[0]).close()
+    collected_without_end(listener, 0, until=lambda: listener.received.peers == 1)
+    for peer in list(listener._peers):
+        clock.forward(s=60)
+        assert listener._make_room()
+        assert not listener._read(peer)
+    assert (listener._peers, listener.received.closed) == (set(), 0)
+
+
 def collected_without_end(
     listener: SyslogListener, count: int, *, until: Callable[[], bool] = lambda: True
 ) -> list[Record]:

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logstore.masks import PRESET_NAMES, Masker, Rule, RuleSet, check_set, dump_set, parse_sets, preset
+from logstore.masks.redaction import Redactor
 
 
 def shipped(name: str) -> RuleSet:
@@ -155,6 +156,7 @@ PAIRS: Final = {
         "argument-in-list": Pair("correct horse", "it's", "--verbose", "--quiet"),
         "xml-pair": Pair("calvin", "correct horse", "ipmi", "ilo"),
         "xml-element": Pair("hunter2", "correct horse", "<db>", "<mq>"),
+        "object": Pair("hunter2", 'hunter2", "ttl": "9', "alice", "bob"),
         "password": Pair("correct horse", 'quo\\"ted', "alice", "bob"),
         "password-capital": Pair("hunter2", "correct,horse", "-h db", "-h mq"),
         "pass": Pair("hunter2", "p%40ss<w>rd,", "alice", "bob"),
@@ -172,6 +174,12 @@ PAIRS: Final = {
         "amazon-signature": Pair("0f1e2d3c", "99aabbcc", "200", "403"),
         "redis-requirepass": Pair("hunter2", "correct,horse", "CONFIG", "config"),
         "redis-masterauth": Pair("hunter2", "correct,horse", "CONFIG", "config"),
+        "mysql": Pair("hunter2", "correct,horse", "shop", "crm"),
+        "sshpass": Pair("hunter2", "correct,horse", "alice@db", "bob@db"),
+        "curl": Pair("hunter2", "h:u@n/ter", "alice", "bob"),
+        "redis-cli": Pair("hunter2", "correct,horse", "ping", "info"),
+        "openssl": Pair("hunter2", "123456", "-passin", "-passout"),
+        "redis-auth": Pair("hunter2", 'quo\\"ted horse', "alice", "bob"),
     },
 }
 
@@ -287,6 +295,33 @@ SCRUBBED: Final = (
     ),
     ('private_key="-----BEGIN PRIVATE KEY-----\nMII\n" mode=1', 'private_key="<redacted>" mode=1'),
     ("-----BEGIN PRIVATE KEY-----\nMII", "-----BEGIN PRIVATE KEY-----<redacted>"),
+    ("mysql -phunter2", "mysql -p<redacted>"),
+    (
+        "/usr/bin/mariadb -u root -p'a b' -e 'SELECT 1;'",
+        "/usr/bin/mariadb -u root -p'<redacted>' -e 'SELECT 1;'",
+    ),
+    ("mysql -h mysql.db -pa -P 3306", "mysql -h mysql.db -p<redacted> -P 3306"),
+    ("['mysqladmin', '-uroot', '-pa', 'ping'] rc=1", "['mysqladmin', '-uroot', '-p<redacted>', 'ping'] rc=1"),
+    ("sshpass -pa ssh -p 2222 db", "sshpass -p<redacted> ssh -p 2222 db"),
+    ('sshpass -v -p "a b" ssh db', 'sshpass -v -p "<redacted>" ssh db'),
+    ("['sshpass', '-p', 'a', 'ssh', 'db']", "['sshpass', '-p', '<redacted>', 'ssh', 'db']"),
+    ("curl -sku alice:a:b https://db:80", "curl -sku alice:<redacted> https://db:80"),
+    ("curl https://db --user 'alice:a b' -v", "curl https://db --user 'alice:<redacted>' -v"),
+    ("curl --proxy-user=alice:a https://db", "curl --proxy-user=alice:<redacted> https://db"),
+    ("['curl', '-u', 'alice:a', 'db']", "['curl', '-u', 'alice:<redacted>', 'db']"),
+    ("wget --http-password=a --user=alice db", "wget --http-password=<redacted> --user=alice db"),
+    ("redis-cli -p 6379 -a 'a b' info", "redis-cli -p 6379 -a '<redacted>' info"),
+    ('["redis-cli", "-a", "a", "ping"]', '["redis-cli", "-a", "<redacted>", "ping"]'),
+    ('12.5 [0 db:4] "auth" "a"', '12.5 [0 db:4] "auth" "<redacted>"'),
+    ('"config" "set" "requirepass" "a"', '"config" "set" "requirepass" "<redacted>"'),
+    ("openssl enc -pass pass:123 -in x", "openssl enc -pass pass:<redacted> -in x"),
+    ("['-passout', 'pass:a b', '-in']", "['-passout', 'pass:<redacted>', '-in']"),
+    ("{b'password': b'a b', b'n': 1}", "{b'password': b'<redacted>', b'n': 1}"),
+    ("{'user': 'alice', 'password': 'a'}", "{'user': 'alice', 'password': '<redacted>'}"),
+    ("[b'--password', b'a b', b'-v']", "[b'--password', b'<redacted>', b'-v']"),
+    ("{b'Authorization': b'Basic dXNlcjpodW50ZXIy'}", "{b'Authorization': b'Basic <redacted>'}"),
+    ('{"password": {"old": "a", "new": {"b": "c"}}, "n": 1}', '{"password": {<redacted>}, "n": 1}'),
+    (r"{\"auth\": {\"value\": \"a\"}}", r"{\"auth\": {\"value\":<redacted>}}"),
 )
 
 INNOCENT: Final = (
@@ -305,6 +340,26 @@ INNOCENT: Final = (
     "sudo: alice : TTY=pts/6 ; PWD=/srv/data ; USER=root ; COMMAND=/bin/true",
     "election-DC round 2 (owner node ID 1) pass: vote from alfa1 (Uptime)",
     "transition_key=24:27:0:5b8a1e1e-15ab-479f-a8a9-3a5acc33fcc5",
+    "mysql -u root -p shop: rc=1",
+    "mysqladmin --protocol=tcp -P3306 ping",
+    "p_mysql monitor failed; crm_resource -r p_mysql -pfoo",
+    "find /var/lib/mysql -print -perm 600",
+    "docker run --name mysql -p3306:3306 mysql:8",
+    "mysql -e 'SELECT 1' | ssh -p2222 db",
+    "ssh -p 2222 db; mkdir -p/srv/data; ps -p38",
+    "sshpass -f /etc/pw ssh -p 2222 db",
+    "docker run -u 1000:1000 --user redis:redis redis",
+    "curl: (7) Failed to connect to db port 80",
+    "curl -u alice -A agent:7 --user-agent my:agent http://db:8080/x",
+    "GET / 200 curl/7.88 -u a:b",
+    "redis-cli -h db -p 6379 --all ping",
+    "AUTH failed, auth ok, AUTH error",
+    "ERR AUTH <password> called without any password configured",
+    '"auth" "": failed',
+    "first pass: 3, second pass:ok, pass: vote",
+    "b'state': b'failed', 'rc': 7",
+    '{"auth": {"result": "failed", "user": "alice"}}',
+    '{"token": 3000, "tokens": {"count": 3}}',
 )
 
 RULES: Final = [
@@ -410,8 +465,9 @@ def test_what_only_sounds_like_a_secret_stays(text: str) -> None:
 )
 @example(["--password ", '"a"b'], "")
 def test_redacting_twice_is_redacting_once(parts: list[str], between: str) -> None:
-    once = masked("secrets", between.join(parts))
-    assert masked("secrets", once) == once
+    redactor = Redactor(shipped("secrets"))
+    once = redactor.text(between.join(parts))
+    assert redactor.text(once) == once
 
 
 @given(st.integers(0, 40_000))

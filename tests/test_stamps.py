@@ -1,6 +1,7 @@
 """Times in every shape that logs write, and the times that cannot be."""
 
 import random
+import time
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logstore.search.times import SystemZone
 from logstore.sources.shapes import SHAPES
 from logstore.sources.stamps import StampReader
 
@@ -114,6 +116,34 @@ def test_times_that_cannot_be_are_none(stamp: str) -> None:
 )
 def test_the_first_and_last_times_there_are(stamp: str, time_us: int | None) -> None:
     assert StampReader(UTC, NEWEST).read(stamp) == time_us
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize(
+    ("stamp", "time_us"),
+    [
+        ("9999-12-31T23:59:59.999999Z", us(9999, 12, 31, 23, 59, 59, 999_999)),
+        ("9999-12-31 23:59:59 UTC", us(9999, 12, 31, 23, 59, 59)),
+        ("9999-12-31 23:59:59 +14:00", us(9999, 12, 31, 9, 59, 59)),
+        ("9999-12-31 23:59:59 CET", us(9999, 12, 31, 22, 59, 59)),
+        ("9999-12-31 23:59:59 EST", None),
+        ("9999-12-31 24:00:00 Z", None),
+        ("1970-01-01T00:00:00Z", 0),
+        ("0001-01-01T00:00:00Z", None),
+    ],
+)
+def test_the_zone_of_the_machine_changes_no_stamp_that_has_one(
+    stamp: str, time_us: int | None, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where its own clock is past the year 9999 or before the year 1."""
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", zone)
+            time.tzset()
+            assert StampReader(SystemZone(), NEWEST).read(stamp) == time_us
+    finally:
+        time.tzset()
+    assert StampReader(ZoneInfo(zone), NEWEST).read(stamp) == time_us
 
 
 @given(st.integers(86_400_000_000, us(9999, 12, 30)), st.integers(-1439, 1439))

@@ -309,3 +309,10 @@ def test_every_time_of_the_range_can_be_printed_in_every_zone(berlin: SystemZone
 def test_the_last_microsecond_can_be_printed_east_of_greenwich(berlin: SystemZone) -> None:
     """SPEC 4: times run to 9999; a record of its last hour must not end every query in a traceback."""
     assert local(TIME_END_US - 1, berlin)
+
+
+def test_the_zone_knows_its_name_at_the_end_of_9999(berlin: SystemZone) -> None:
+    """The name and the offset are those of the year before."""
+    for when in (datetime(9999, 12, 31, 23, 59, 59), datetime(9998, 12, 31, 23, 59, 59)):  # noqa: DTZ001
+        assert berlin.tzname(when) == "CET"
+        assert berlin.utcoffset(when) == timedelta(hours=1)

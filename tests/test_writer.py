@@ -1,10 +1,12 @@
 """The background writer and the logging handler: nothing lost, nobody waits, what is dropped is counted."""
 
 import contextlib
+import json
 import logging
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +15,14 @@ from typing import Any
 import apsw
 import pytest
 from conftest import Forked
-from model import NOW_US, Clock
+from hypothesis import given
+from hypothesis import strategies as st
+from model import NOW_US, Clock, Model, unmasked
+from test_model import CONTENTS, T_MS, folder, opened, quickly, raw, rows, shown, took
 
 from logstore import LogStore, LogStoreHandler, Record, errors
-from logstore.writer import BackgroundWriter
+from logstore.identity import MAX_MESSAGE_BYTES, escape
+from logstore.writer import BackgroundWriter, Backlog
 
 Token = tuple[str, int]
 LONG = 3600.0
@@ -163,12 +169,49 @@ def test_attributes_are_those_of_the_call(sink: Sink) -> None:
 
 
 def test_what_has_gathered_is_one_batch(sink: Sink) -> None:
-    """Records are committed in groups: a thousand take no thousand transactions."""
+    """Records are committed in groups: what comes while the store is busy takes no thousand transactions."""
+    sink.open.clear()
     with writing(sink, linger=LONG) as writer:
+        writer.log("first")
+        assert sink.called.wait(30)
         for number in range(1_000):
             writer.log(f"m{number}")
+        sink.open.set()
 
-    assert [len(batch) for batch in sink.batches] == [1_000]
+    assert [len(batch) for batch in sink.batches] == [1, 1_000]
+
+
+def test_a_first_copy_wakes_the_writer_at_once(sink: Sink) -> None:
+    """What was not heard of before is stored without lingering."""
+    with writing(sink, linger=LONG) as writer:
+        writer.log("new", level="debug")
+        assert sink.called.wait(30)
+
+
+def test_a_repeat_waits_for_others_unless_it_was_quiet_for_long(sink: Sink) -> None:
+    """What is said again within seconds gathers; after a silence it is news again."""
+    clock = Clock(NOW_US)
+    with writing(sink, clock_us=clock, linger=LONG) as writer:
+        writer.log("m")
+        writer.flush()
+        clock.forward(s=9)
+        writer.log("m")
+        assert not writer._urgent
+        writer.flush()
+        sink.called.clear()
+        clock.forward(s=10)
+        writer.log("m")
+        assert sink.called.wait(30)
+
+
+def test_a_repeat_is_stored_after_the_linger(sink: Sink) -> None:
+    """Nothing else has to happen for it."""
+    with writing(sink, linger=0.01) as writer:
+        writer.log("m")
+        writer.flush()
+        sink.called.clear()
+        writer.log("m")
+        assert sink.called.wait(30)
 
 
 @pytest.mark.parametrize("level", ["error", "critical", "alert", "emergency", logging.getLevelName(40), 3])
@@ -205,6 +248,69 @@ def test_a_full_writer_drops_counts_and_says_so(sink: Sink) -> None:
     assert report.message.startswith("50 records were dropped")
     assert report.level == "warning"
     assert len(sink.records) == 102
+
+
+@pytest.mark.parametrize("when_full", ["drop", "block"])
+def test_repeats_of_what_waits_are_never_dropped(sink: Sink, when_full: str) -> None:
+    """Full is full of distinct contents: their repeats find room, whatever their times and attributes."""
+    sink.open.clear()
+    clock = Clock(NOW_US)
+    with writing(sink, clock_us=clock, max_pending=10, when_full=when_full) as writer:
+        writer.log("in flight")
+        assert sink.called.wait(30)
+        for number in range(30_000):
+            clock.forward(us=50)
+            assert writer.log(("in flight", f"m{number % 9}")[number % 2], attributes={"number": number})
+        assert writer.dropped == 0
+        sink.open.set()
+
+    counts = Counter(sink.messages)
+    assert counts.pop("in flight") == 15_001
+    assert sum(counts.values()) == 15_000
+    assert len(counts) == 9
+
+
+def test_repeats_under_masks_are_never_dropped(path: Path) -> None:
+    """Texts that the rules of the store take for the same need no room when it is full."""
+    with LogStore(path, masks="cluster") as store:
+        writer = store.background(max_pending=20)
+        other = apsw.Connection(str(path))
+        other.execute("BEGIN IMMEDIATE")
+        for number in range(5_000):
+            assert writer.log(f"p_web start (call {number}, PID {number}) exited with status {number % 3}")
+        taken = [writer.log(f"another content: rc={number}") for number in range(30)]
+        assert False in taken
+        other.execute("COMMIT")
+        other.close()
+        writer.close()
+        assert writer.dropped == taken.count(False)
+
+    found = messages(path)
+    counts = {message: count for message, count in found.items() if "p_web" in message}
+    assert sorted(counts.values()) == [1_666, 1_667, 1_667]
+    assert found.total() == 5_000 + taken.count(True) + 1
+
+
+def test_a_storm_takes_little_room_while_the_store_is_stuck(sink: Sink) -> None:
+    """Repeats at 20,000 a second, five seconds of them, are held in little more than a megabyte."""
+    sink.open.clear()
+    clock = Clock(NOW_US)
+    sink._take = lambda records, token: stored.update(record.message for record in records)  # type: ignore[method-assign]
+    stored: Counter[str] = Counter()
+    with writing(sink, clock_us=clock) as writer:
+        writer.log("first")
+        assert sink.called.wait(30)
+        tracemalloc.start()
+        for number in range(100_000):
+            clock.forward(us=50)
+            writer.log(f"vip 10.0.0.{number % 3} is up", attributes={"pid": 7})
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert size < 1_500_000
+        assert writer.dropped == 0
+        sink.open.set()
+
+    assert sum(stored.values()) == 100_001
 
 
 def test_what_is_dropped_last_is_said_too(sink: Sink) -> None:
@@ -244,8 +350,8 @@ def test_a_blocked_caller_is_told_when_the_writer_closes(sink: Sink) -> None:
 
     def log() -> None:
         try:
-            for _ in range(3):
-                writer.log("m")
+            for number in range(3):
+                writer.log(f"m{number}")
         except errors.StoreClosed as error:
             told.append(str(error))
 
@@ -341,6 +447,73 @@ def test_an_invalid_record_does_not_poison_its_batch(path: Path) -> None:
     }
 
 
+def test_invalid_records_cost_few_transactions(sink: Sink) -> None:
+    """One that cannot be kept is found by halving its batch: its thousand neighbours share transactions."""
+    take = sink._take
+
+    def refuse(records: list[Record], token: Token) -> None:
+        if any(record.message == "bad" for record in records):
+            raise errors.InvalidRecord("bad")
+        take(records, token)
+
+    sink._take = refuse  # type: ignore[method-assign]
+    sink.open.clear()
+    with writing(sink) as writer:
+        writer.log("first")
+        assert sink.called.wait(30)
+        for number in range(1_000):
+            writer.log("bad" if number == 700 else str(number))
+        sink.open.set()
+        writer.flush()
+        assert writer.dropped == 1
+
+    assert len(sink.calls) < 30
+    assert sink.messages[:-1] == ["first", *(str(number) for number in range(1_000) if number != 700)]
+
+
+@pytest.mark.parametrize("at_us", [-1, 1 << 80, 1.5, "now"])
+def test_a_wrong_time_in_a_storm_is_counted(sink: Sink, at_us: Any) -> None:
+    """Also among so many that they are folded while they wait; nothing else is lost."""
+    sink.open.clear()
+    with writing(sink) as writer:
+        writer.log("first")
+        assert sink.called.wait(30)
+        for number in range(25_000):
+            writer.log("m", timestamp_us=at_us if number == 777 else None)
+        assert writer.dropped == 1
+        sink.open.set()
+
+    assert Counter(sink.messages)["m"] == 24_999
+
+
+def test_what_is_no_text_is_told_to_the_caller(sink: Sink) -> None:
+    wrong: Any = ["m"]
+    with writing(sink) as writer:
+        with pytest.raises(errors.InvalidRecord, match="text"):
+            writer.log(wrong)
+        with pytest.raises(errors.InvalidRecord, match="text"):
+            writer.log("m", source=wrong)
+    assert sink.records == []
+
+
+def test_a_flush_waits_for_no_later_records(sink: Sink) -> None:
+    """It returns when what was taken before it is stored, though others log on without end."""
+    flushed = threading.Event()
+
+    def log_on() -> None:
+        while not flushed.is_set():
+            writer.log("more")
+
+    with writing(sink, linger=0) as writer:
+        thread = threading.Thread(target=log_on)
+        thread.start()
+        writer.log("m")
+        writer.flush()
+        flushed.set()
+        thread.join()
+        assert "m" in sink.messages
+
+
 def test_only_invalid_records_are_dropped_and_said(sink: Sink) -> None:
     """A batch of nothing but one invalid record ends, is counted and reported."""
     sink.failures = [errors.InvalidRecord("bad")]
@@ -412,6 +585,118 @@ def test_a_child_forked_while_a_thread_is_inside_the_writer_does_not_hang(sink: 
         leave.set()
         thread.join()
     assert answer != "hung"
+
+
+# -- what waits ----------------------------------------------------------------------------------------
+
+STEPS_US = (0, 0, 1, 1, 10, 300, 999, 1_000, T_MS * 1000, T_MS * 1000 + 1_000, -1, -700, -T_MS * 2_000)
+FIELDS = (None, {"n": 1}, {"n": True}, {"n": 2}, {"n": 1, "m": 1}, {"n": [1]})
+steps = st.tuples(st.sampled_from(STEPS_US), st.integers(0, 2), st.integers(0, 2), st.sampled_from(FIELDS))
+
+
+@quickly
+@given(
+    before=st.lists(steps, max_size=5),
+    storm=st.lists(steps, max_size=60),
+    size=st.integers(1, 70),
+    span_ms=st.sampled_from((0, T_MS, 3 * T_MS)),
+    masked=st.booleans(),
+)
+def test_records_that_waited_give_the_episodes_of_log(
+    before: list[Any], storm: list[Any], size: int, span_ms: int, masked: bool
+) -> None:
+    """A storm with time steps, gaps and splits, folded while it waits, is its records (rule 12)."""
+    model = Model(window_ms=T_MS, max_span_ms=span_ms, mask=took if masked else unmasked)
+    clock = Clock(NOW_US)
+    at_us = NOW_US
+    records = []
+    for step_us, content, tag, attributes in (*before, *storm):
+        at_us += step_us
+        message, level, source = CONTENTS[content]
+        records.append(Record(raw(message, tag) if masked else message, level, source, at_us, attributes))
+    with folder() as place, opened(place / "log.db", clock, span_ms=span_ms, masked=masked) as store:
+        for record in records[: len(before)]:
+            store.log_many([record])
+        backlog = Backlog()
+        for record in records[len(before) :]:
+            backlog.add(record)
+        assert backlog.records == len(storm)
+        for batch in backlog.batches(size):
+            assert len(batch) <= size
+            store.log_many(batch)
+        for record in records:
+            model.log(record, NOW_US, auto_sweep=False)
+        assert shown(store) == model.episodes()
+        numbers = "SELECT id, numbers FROM queue UNION ALL SELECT id, numbers FROM archive"
+        assert {id_: json.loads(kept) for id_, kept in rows(store, numbers) if kept} == model.numbers()
+        received = [row[0] for row in rows(store, "SELECT id FROM queue ORDER BY received_us, receipt")]
+    assert received == [part.id for part in sorted(model.open.values(), key=lambda part: part.receipt)]
+
+
+def test_attributes_that_are_equal_but_not_the_same_json_are_kept_apart() -> None:
+    """1, True and 1.0 are equal to Python, and so are -0.0 and 0.0."""
+    values = (1, True, 1.0, "1", 0.0, -0.0, None, [1], [True])
+    backlog = Backlog()
+    for number, value in enumerate(values):
+        backlog.add(Record("m", timestamp_us=NOW_US + 1_000_000 * number, attributes={"x": value}))
+    (batch,) = backlog.batches(100)
+    assert repr([record.attributes for record in batch]) == repr([{"x": value} for value in values])
+
+
+def test_a_backlog_is_bounded_however_long_it_waits() -> None:
+    """Months of a storm on a store that takes nothing: the count is exact, so are the ends."""
+    backlog, hour_us = Backlog(600), 3_600_000_000
+    taken = 0
+    for hour in range(200):
+        for number in range(100):
+            backlog.add(Record(f"m{number % 3}", timestamp_us=NOW_US + hour * hour_us + number))
+            taken += 1
+            assert backlog.records == taken
+        if backlog.full:
+            break
+    else:
+        pytest.fail("never full")
+    records = [record for batch in backlog.batches(1_000) for record in batch]
+    assert len(records) == taken
+    times = [record.timestamp_us or 0 for record in records]
+    assert (times[0], max(times)) == (NOW_US, NOW_US + hour * hour_us + 99)
+    assert len(backlog._said) < 700
+
+
+def test_a_coarser_grain_is_said_in_the_store(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads the times later must know what they are worth."""
+    monkeypatch.setattr("logstore.writer._MIN_WEIGHT", 1_000)
+    sink.open.clear()
+    clock = Clock(NOW_US)
+    with writing(sink, clock_us=clock, max_pending=10) as writer:
+        writer.log("first")
+        assert sink.called.wait(30)
+        for _ in range(30_000):
+            clock.forward(us=250)
+            assert writer.log("m")
+        sink.open.set()
+
+    assert Counter(sink.messages)["m"] == 30_000
+    (report,) = [record for record in sink.records if record.source == "logstore"]
+    assert "the times of some records are kept to" in report.message
+
+
+def test_a_backlog_that_is_full_of_times_drops_and_counts(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last bound: times in no order at all cannot be folded."""
+    monkeypatch.setattr("logstore.writer._MIN_WEIGHT", 1_000)
+    sink.open.clear()
+    with writing(sink, max_pending=10) as writer:
+        writer.log("first")
+        assert sink.called.wait(30)
+        taken = [
+            writer.log("m", timestamp_us=number * 7_777_777_777_777 % NOW_US) for number in range(15_000)
+        ]
+        assert writer.dropped == taken.count(False) == 5_000
+        sink.open.set()
+
+    assert Counter(sink.messages)["m"] == 10_000
 
 
 # -- the handler ---------------------------------------------------------------------------------------
@@ -619,6 +904,25 @@ def test_a_handler_says_what_it_had_to_drop(path: Path) -> None:
     found = messages(path)
     assert sum(found.values()) == 11
     assert any(message.startswith("20 records were dropped") for message in found)
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00e4", "\0", "\U0001f600"])
+def test_a_message_that_is_too_long_goes_on_in_further_records(path: Path, letter: str) -> None:
+    """Nothing of it is lost: the parts, in their order, are the message."""
+    numbers = range(3_000_000 // len((escape(letter) * 40).encode()))
+    text = "".join(f"{letter * 40}{number}" for number in numbers)  # no two parts are the same
+    with logging_to(LogStoreHandler(path)) as logger:
+        logger.info(text)
+
+    with LogStore(path, readonly=True) as store:
+        found = sorted(store.episodes(), key=lambda episode: (episode.first_attributes or {}).get("part", 0))
+    whole = "".join(episode.message for episode in found) == escape(text)
+    assert whole  # pytest would show where they differ, for minutes
+    assert [(episode.first_attributes or {}).get("part") for episode in found] == [
+        None,
+        *range(1, len(found)),
+    ]
+    assert max(len(episode.message.encode()) for episode in found) <= MAX_MESSAGE_BYTES
 
 
 def test_a_forked_child_may_log_and_nothing_happens(

@@ -73,7 +73,7 @@ def listen(store: LogStore, addresses: Sequence[str], how: How) -> None:
             tally.add(len(batch), records, store.take(records, masks=masks, redact=how.redact))
         received = listener.received
     _close("syslog", tally, how)
-    trouble = {name: getattr(received, name) for name in ("refused", "truncated", "lost")}
+    trouble = {name: getattr(received, name) for name in ("refused", "closed", "truncated", "lost")}
     if any(trouble.values()):
         note(f"syslog: {', '.join(f'{count:,} {name}' for name, count in trouble.items() if count)}")
 

@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from logstore.checkpoint import Checkpoint
 from logstore.cli.progress import Progress
 from logstore.cli.text import counted, escaped, note
-from logstore.errors import InputUnreadable, InvalidQuery
+from logstore.errors import InputUnreadable
 from logstore.intake import Taken
 from logstore.record import Record
-from logstore.search.times import SystemZone, local
+from logstore.search.times import local
 from logstore.sources.defaults import MASKS_OF
 from logstore.sources.files import Batch, Reading
 from logstore.sources.format import Format
@@ -137,7 +136,7 @@ def _ingest_one(store: LogStore, known: LogStore | None, path: str, how: How) ->
     tally = Tally()
     if path == "-" and sys.stdin.isatty():
         note("reading log lines from this terminal; end with Ctrl-D")
-    with open_input(path, sys.stdin.buffer) as source:
+    with open_input(path, sys.stdin.buffer, note=note) as source:
         stored, after = find_place(known, source) if known else (None, None)
         reading = Reading(
             source,
@@ -220,18 +219,6 @@ def _assumed(assumed: Assumed, undated: int) -> list[str]:
     if assumed.host:
         said.append(f"host {assumed.host}")
     return [f"assumed: {', '.join(said)}"] if said else []
-
-
-def zone(name: str | None) -> tzinfo:
-    """Return the zone of stamps that name none. Raises InvalidQuery."""
-    if name is None:
-        return SystemZone()
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidQuery(
-            f"no time zone is named {name!r}; use a name such as Europe/Berlin or UTC"
-        ) from error
 
 
 @contextmanager

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from logstore.cli.ingest import AUTO, How, ingest_all, zone
+from logstore.cli.ingest import AUTO, How, ingest_all
 from logstore.cli.places import found_or_none
 from logstore.cli.text import note
 from logstore.errors import InvalidQuery
 from logstore.masks import check_pattern
 from logstore.rulebook import find_set
+from logstore.search.times import zone
 from logstore.settings import NO_RULES
 from logstore.sources.format import Format
 from logstore.sources.formats import FORMATS
@@ -85,6 +86,8 @@ def _check(chosen: Chosen) -> None:
         raise InvalidQuery("--dry-run reads files and stdin; leave --follow, --journal and --listen out")
     if chosen.follow and not chosen.journal and (not chosen.files or "-" in chosen.files):
         raise InvalidQuery("--follow needs files or globs; standard input is followed without it")
+    if chosen.follow and not chosen.journal and "" in chosen.files:
+        raise InvalidQuery("a file name is empty: ''; --follow needs files or globs")
 
 
 def _check_names(chosen: Chosen, how: How) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Final
 
-from logstore.cli.ingest import AUTO, zone
+from logstore.cli.ingest import AUTO
 from logstore.cli.places import found_or_none
 from logstore.cli.progress import Progress
 from logstore.cli.text import counted, escaped, note, write_table
@@ -15,7 +15,7 @@ from logstore.identity import identify
 from logstore.masks import PRESET_NAMES, Masker, RuleSet, dump_set, preset
 from logstore.record import LEVELS, Record, severity
 from logstore.rulebook import find_set
-from logstore.search.times import local, rfc3339
+from logstore.search.times import local, rfc3339, zone
 from logstore.settings import NO_RULES, Settings
 from logstore.sources.defaults import MASKS_OF
 from logstore.sources.files import Reading

@@ -1,7 +1,8 @@
 """Secrets out of records, before anything of them is stored."""
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from logstore.masks.masker import Masker
@@ -10,21 +11,32 @@ from logstore.record import Record
 
 REDACTED: Final = "<redacted>"
 _ANY: Final = "Xy7" * 8  # stands for any text under a key
+_INSIDE: Final = '": {"'  # between a key and one in the object under it
+_WALKS: Final = 8  # so many at most: a rule may find something to hide in its own placeholder for ever
+_SAID_CHARS: Final = 500  # of the arguments before one: a long list stays cheap
 
 
 class Redactor:
     """Scrubs texts, and every text inside attributes, by the rules of a set.
 
     A text under a key is looked at as it stands in JSON, too: the key of `{"password": "x y"}` tells
-    that all of the text is secret.
+    that all of the text is secret. A text in a list is looked at as the argument of a command, too.
     """
 
     def __init__(self, rules: RuleSet) -> None:
         self._mask = Masker(rules).mask
 
     def text(self, text: str) -> str:
-        """Return a text without its secrets."""
-        return self._mask(text)[0]
+        """Return a text without its secrets.
+
+        A rule that goes from the name of a program to its secret has passed over what lies between, so
+        the text is walked until nothing more is found.
+        """
+        for _ in range(_WALKS):
+            before, text = text, self._mask(text)[0]
+            if text == before:
+                break
+        return text
 
     def record(self, record: Record) -> Record:
         """Return a record without its secrets; what is no text is left for the checks to come."""
@@ -45,9 +57,13 @@ class Redactor:
             case Mapping():
                 # All that is inside an object under a telling key is as secret as the key says.
                 outer = key if key and self._under(key, _ANY) != _ANY else None
-                return {self._key(name): self.value(each, outer or str(name)) for name, each in value.items()}
+                inside = key.rpartition(_INSIDE)[2] + _INSIDE if key else ""
+                return {
+                    self._key(name): self.value(each, outer or f"{inside}{name}")
+                    for name, each in value.items()
+                }
             case list() | tuple():
-                return [self.value(each, key) for each in value]
+                return list(self._items(value, key))
             case _ if key and isinstance(value, int | float) and not isinstance(value, bool):
                 text = str(value)
                 scrubbed = self._under(key, text)
@@ -57,6 +73,18 @@ class Redactor:
 
     def _key(self, name: Any) -> Any:
         return self.text(name) if isinstance(name, str) else name
+
+    def _items(self, values: Sequence[Any], key: str) -> Iterator[Any]:
+        """Return the items of a list. One text may tell that the next is secret: `["--password", "x y"]`."""
+        said = ""
+        for each in values:
+            item = self.value(each, key)
+            if isinstance(item, str) and item:
+                word = shlex.quote(item)
+                if said and not self.text(f"{said} {word}").endswith(word):
+                    item = word = REDACTED
+                said = f"{said} {word}"[-_SAID_CHARS:]
+            yield item
 
     def _under(self, key: str, text: str) -> str:
         """Return a text, or nothing of it where its key, as JSON writes it, gives it away."""

@@ -37,12 +37,7 @@ class SystemZone(tzinfo):
 
     def utcoffset(self, when: datetime | None) -> timedelta | None:
         """Return the offset at a local time."""
-        if when is None:
-            return None
-        try:
-            return when.replace(tzinfo=None).astimezone().utcoffset()
-        except (OverflowError, ValueError):  # a day at the end of 9999: the year before knows its offset
-            return self.utcoffset(when.replace(year=when.year - 1))
+        return None if when is None else _with_zone(when).utcoffset()
 
     def dst(self, when: datetime | None) -> None:  # noqa: ARG002  # tzinfo's signature
         """Return None: only the whole offset is known."""
@@ -50,7 +45,7 @@ class SystemZone(tzinfo):
 
     def tzname(self, when: datetime | None) -> str | None:
         """Return the zone's abbreviation at a local time."""
-        return "local" if when is None else when.replace(tzinfo=None).astimezone().tzname()
+        return "local" if when is None else _with_zone(when).tzname()
 
     def fromutc(self, when: datetime) -> datetime:
         """Return the local time of a time in UTC."""
@@ -59,6 +54,29 @@ class SystemZone(tzinfo):
     def __str__(self) -> str:
         """Name the zone as it is now."""
         return datetime.now().astimezone().tzname() or "local"
+
+
+def _with_zone(when: datetime) -> datetime:
+    """Return a local time with the offset and the abbreviation that this machine's zone has then."""
+    when = when.replace(tzinfo=None)
+    try:
+        return when.astimezone()
+    except (OverflowError, ValueError):  # at the end of 9999: the year before has the same
+        return when.replace(year=when.year - 1).astimezone()
+
+
+def zone(name: str | None) -> tzinfo:
+    """Return a zone by its name, such as Europe/Berlin; None: this machine's. Raises InvalidQuery."""
+    if name is None:
+        return SystemZone()
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  # slow, and seldom needed
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidQuery(
+            f"no time zone is named {name!r}; use a name such as Europe/Berlin or UTC"
+        ) from error
 
 
 def parse_time(text: str, *, now_us: int, tz: tzinfo, after_us: int | None = None) -> int:
@@ -131,6 +149,13 @@ def ago(at_us: int, now_us: int) -> str:
 def offset(at_us: int, tz: tzinfo) -> str:
     """Return the zone's offset at a time: `+01:00`."""
     return _moment(at_us, tz).isoformat()[-6:]
+
+
+def midnight(at_us: int, tz: tzinfo) -> int:
+    """Return when the local day of a time began, at its zone's offset of then; never before 1970."""
+    moment = _moment(at_us, tz)
+    day = timedelta(hours=moment.hour, minutes=moment.minute, seconds=moment.second)
+    return max(at_us - day // timedelta(microseconds=1) - moment.microsecond, 0)
 
 
 def _moment(at_us: int, tz: tzinfo) -> datetime:

@@ -1,57 +1,29 @@
 """One followed log and its older generations, through every kind of rotation."""
 
-import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from logstore.checkpoint import Checkpoint
 from logstore.errors import InputUnreadable
-from logstore.sources.contents import contents, fits
+from logstore.sources.contents import contents
 from logstore.sources.inputs import Input, open_file
-from logstore.sources.rotation import Key, Known, Match, Place, match, resumes
-from logstore.sources.tail import Manner, Sign, Step, Tail, sign
+from logstore.sources.look import Found, Look
+from logstore.sources.rotation import (
+    Key,
+    Known,
+    Match,
+    Place,
+    beginning_as,
+    begins_as,
+    is_generation,
+    match,
+    resumes,
+)
+from logstore.sources.tail import Manner, Sign, Step, Tail
 
 Owners = dict[Key, "Family"]
 _NO_COPY: Final = ((-1, -1), (-1, -1))
-
-
-class Found(NamedTuple):
-    """A file as a look at its folder saw it."""
-
-    path: str
-    key: Key
-    sign: Sign
-
-
-class Look(NamedTuple):
-    """A log and its siblings, oldest first, as they were at one moment."""
-
-    older: list[Found]
-    base: Found | None
-    now_s: float
-
-    @property
-    def files(self) -> list[Found]:
-        """All of them."""
-        return [*self.older, self.base] if self.base else self.older
-
-    @property
-    def names(self) -> list[tuple[str, Key]]:
-        """Which file has which name."""
-        return sorted((found.path, found.key) for found in self.files)
-
-    def at(self, key: Key) -> Found | None:
-        """Return the file with this device and inode."""
-        return next((found for found in self.files if found.key == key), None)
-
-
-def look(path: str, siblings: Sequence[str], now_s: float) -> Look:
-    """Look at a log and at the paths of its siblings; what is not there is left out."""
-    older = [found for sibling in siblings if (found := _found(sibling))]
-    older.sort(key=lambda found: found.sign[1])
-    return Look(older, _found(path), now_s)
 
 
 class Family:
@@ -61,8 +33,9 @@ class Family:
     A checkpoint whose file is gone, or was cut, is homeless: the sibling that has the same first
     bytes and the same before the checkpoint is its copy, and takes the place over. A sibling that is
     nobody's copy is a generation that was never seen, unless it was last written before the one that
-    was read last: then it is history. Older generations come first: each has a checkpoint of its
-    own before the file at the path is read.
+    was read last: then it is history, if no glob of the user's asks for it. The first file at the
+    path gets a checkpoint at sight: what becomes of it from then on is no history. Older generations come
+    first: each has a checkpoint of its own before the file at the path is read.
     """
 
     def __init__(
@@ -94,6 +67,7 @@ class Family:
         self._history_ns: int | None = None
         self._names: list[tuple[str, Key]] | None = None
         self._cut_s: float | None = None
+        self._is_new = not known.checkpoints(path)
         self._before = next((c for c in known.checkpoints(path) if c.path == path), None)
 
     def turn(self, seen: Look) -> Step | None:
@@ -113,6 +87,9 @@ class Family:
 
     def _steps(self, seen: Look) -> Iterator[Step | None]:
         """Yield what each file has to give, oldest first; end at one that others have to wait for."""
+        if seen.base and self._is_new:
+            self._is_new = False
+            yield self._mark(seen.base)
         base = seen.base.key if seen.base else None
         for key in [key for key in self._tails if not seen.at(key)]:
             yield self._last_of(key, seen)
@@ -127,6 +104,17 @@ class Family:
                 return
         if seen.base and all(tail.begun or key == base for key, tail in self._tails.items()):
             yield self._live(seen.base, seen)
+
+    def _mark(self, base: Found) -> Step | None:
+        """Have it in the store that the file at the path is followed, before anything is read."""
+        if base.key in self._tails or self._known.checkpoint(*base.key):
+            return None
+        tail = self._live_tail(base)
+        try:
+            return tail.mark() if tail else None
+        except InputUnreadable as error:
+            self._note(base.path, str(error))
+            return None
 
     # -- older generations ---------------------------------------------------------------------------
 
@@ -144,7 +132,21 @@ class Family:
         if self._read.get(found.key) == found.sign or self._owners.get(found.key, self) is not self:
             return True
         copied = self._copies.get(found.key)
-        return copied is not None and copied[0] == found.sign and self._alive(copied[1], seen)
+        if copied is None or copied[0] != found.sign or not self._alive(copied[1], seen):
+            return False
+        return not self._is_unread(copied[1]) or self._still_begins(copied[1], found, seen)
+
+    def _is_unread(self, key: Key) -> bool:
+        """Whether nothing was read of a file: its checkpoint does not tell if it is still the same."""
+        stored = self._known.checkpoint(*key)
+        return stored is not None and not stored.offset
+
+    def _still_begins(self, key: Key, copy: Found, seen: Look) -> bool:
+        try:
+            with self._open(copy) as source:
+                return self._begins(key, source, seen)
+        except InputUnreadable:
+            return False
 
     def _judged(self, found: Found, seen: Look) -> Step | None:
         """Find out what a sibling is, and take it up if something of it is to be read."""
@@ -159,6 +161,8 @@ class Family:
         place = None
         try:
             place, copied = self._placed(found, source, seen)
+        except _MovedError:
+            return None
         except InputUnreadable as error:
             self._note(found.path, str(error))
             self._read[found.key] = found.sign
@@ -178,13 +182,14 @@ class Family:
         if original := self._living_original(source, seen):
             self._copies[found.key] = found.sign, original
             return None, None
-        recent = found.sign[1] >= (self._history_ns or 0)
+        recent = found.asked or found.sign[1] >= (self._history_ns or 0)
         if recent and not self._is_quiet(found, seen.now_s):
             return None, None
         alike = self._match(source)
         if alike.found:
             return Place(None, own), alike.found[-1]
-        outrun = bool(alike.longer) or self._copies.get(found.key, _NO_COPY)[0] == found.sign
+        known, original = self._copies.get(found.key, _NO_COPY)
+        outrun = bool(alike.longer) or (known == found.sign and not self._is_unread(original))
         if recent and not outrun:
             return Place(None, own), None
         self._read[found.key] = found.sign
@@ -193,14 +198,29 @@ class Family:
         return None, None
 
     def _living_original(self, source: Input, seen: Look) -> Key | None:
-        """Return the file that this one begins like, if it still has what was read of it."""
+        """Return the file that this one is a copy of, if that still has what was read of it."""
         log = contents(source)
         try:
-            alike = [c for c in self._known.checkpoints(self.path) if c.head_bytes and fits(log, c)]
+            alike = beginning_as(log, self._known.checkpoints(self.path))
         finally:
             log.close()
-        keys = ((stored.device, stored.inode) for stored in alike)
-        return next((key for key in keys if self._alive(key, seen)), None)
+        keys = [(stored.device, stored.inode) for stored in alike]
+        keys += [seen.base.key] if seen.base else []  # its first bytes may be more than all of a short copy
+        return next((key for key in keys if self._alive(key, seen) and self._begins(key, source, seen)), None)
+
+    def _begins(self, key: Key, copy: Input, seen: Look) -> bool:
+        """Whether a file that is alive begins with all bytes of a copy."""
+        original = seen.at(key)
+        if original is None:
+            return True  # it was removed, and is read to its end now
+        try:
+            log = self._open(original)
+        except _MovedError:
+            raise
+        except InputUnreadable:
+            return True
+        with log:
+            return begins_as(log, copy)
 
     def _match(self, source: Input) -> Match:
         log = contents(source)
@@ -234,21 +254,25 @@ class Family:
     # -- the file at the path ------------------------------------------------------------------------
 
     def _live(self, base: Found, seen: Look) -> Step | None:
-        if self._owners.get(base.key, self) is not self:
+        tail = self._tails.get(base.key) or self._live_tail(base)
+        if tail is None:
             return None
-        if base.key not in self._tails:
-            try:
-                source = self._open(base)
-            except InputUnreadable as error:
-                if not isinstance(error, _MovedError):
-                    self._note(base.path, str(error))
-                return None
-            own = self._known.checkpoint(*base.key)
-            self._take_up(base.key, source, Place(own, own))
-        tail = self._tails[base.key]
         step = self._step(tail, seen, last=False)
         self._before = tail.place.stored or self._before
         return step
+
+    def _live_tail(self, base: Found) -> Tail | None:
+        """Take up the file at the path; None if another family has it, or it cannot be read."""
+        if self._owners.get(base.key, self) is not self:
+            return None
+        try:
+            source = self._open(base)
+        except InputUnreadable as error:
+            if not isinstance(error, _MovedError):
+                self._note(base.path, str(error))
+            return None
+        own = self._known.checkpoint(*base.key)
+        return self._take_up(base.key, source, Place(own, own))
 
     def _step(self, tail: Tail, seen: Look, *, last: bool) -> Step | None:
         if tail.cut and self._resolved(tail.place, seen):
@@ -295,7 +319,8 @@ class Family:
     def _take_up(self, key: Key, source: Input, place: Place) -> Tail:
         self._owners[key] = self
         self._read.pop(key, None)
-        self._tails[key] = Tail(source, place, self._manner, before=self._before)
+        path = None if is_generation(source.path, self.path) else self.path
+        self._tails[key] = Tail(source, place, self._manner, before=self._before, path=path)
         return self._tails[key]
 
     def _close(self, key: Key) -> None:
@@ -334,11 +359,3 @@ class Family:
 
 class _MovedError(InputUnreadable):
     """Another file has this name by now: the next look will see it."""
-
-
-def _found(path: str) -> Found | None:
-    try:
-        seen = Path(path).stat()
-    except (OSError, ValueError):
-        return None
-    return Found(path, (seen.st_dev, seen.st_ino), sign(seen)) if stat.S_ISREG(seen.st_mode) else None

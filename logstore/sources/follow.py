@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from logstore.errors import InputUnreadable
-from logstore.sources.family import Family, Owners, look
+from logstore.sources.copies import Copies
+from logstore.sources.family import Family, Owners
 from logstore.sources.inputs import refuse_stream, unreadable
-from logstore.sources.rotation import Known, bases
+from logstore.sources.look import look
+from logstore.sources.rotation import Known, bases, stems
 from logstore.sources.tail import Manner, Step
 
 POLL_S: Final = 0.25
@@ -59,9 +61,17 @@ class Following:
         self._owners: Owners = {}
         self._faults: dict[str, str] = {}
         self._missing: dict[str, float] = {}
+        self._copies = Copies(known, settle_s=manner.settle_s, clock=clock)
+        self._generations: dict[str, list[str]] = {}  # that globs found, by the log they are of
 
     def __iter__(self) -> Iterator[Step]:
-        """Yield steps until `stop` says so; a step counts as stored when the next is asked for."""
+        """Yield steps until `stop` says so; a step counts as stored when the next is asked for.
+
+        Raises InputUnreadable if there is nothing but what can never be followed, as folders.
+        """
+        refused = [_refusal(pattern) for pattern in self._patterns]
+        if refused and all(refused):
+            raise InputUnreadable("\n".join(refused))
         try:
             while not self._stop():
                 busy = False
@@ -83,7 +93,9 @@ class Following:
                 self._families[path] = self._family(path, name)
         siblings = _Siblings()
         for family in list(self._families.values()):
-            step = family.turn(look(family.path, siblings.of(family.path), self._clock()))
+            asked = self._generations.get(family.path, [])
+            seen = look(family.path, siblings.of(family.path), asked, self._clock())
+            step = family.turn(seen)
             if step:
                 yield step
 
@@ -93,6 +105,7 @@ class Following:
     def _heads(self) -> dict[str, str]:
         """Return the real paths to follow, each with the name it was found by."""
         heads: dict[str, str] = {}
+        self._generations = defaultdict(list)
         for pattern in self._patterns:
             for name in self._matches(pattern) if "\0" not in pattern else ():
                 heads.setdefault(os.path.realpath(name), name)
@@ -102,9 +115,42 @@ class Following:
         if not glob.has_magic(pattern) or os.path.lexists(pattern):
             self._check(pattern)
             return [pattern]
-        found = sorted(glob.glob(pattern))  # noqa: PTH207 - Path.glob takes no absolute pattern
-        names = [name for name in found if Path(name).is_file()]
-        return [name for name in names if not self._is_sibling(name, pattern, names)]
+        heads: list[str] = []
+        for name in sorted(glob.glob(pattern)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+            if Path(name).is_file() and self._is_head(name, pattern, heads):
+                heads.append(name)
+        return heads
+
+    def _is_head(self, name: str, pattern: str, heads: Sequence[str]) -> bool:
+        """Whether a file that a glob found is a log of its own, no older generation of another.
+
+        `heads` are the logs among the names before it, so among those that it may have had.
+        """
+        folder, last = os.path.split(name)
+        for base in bases(last):
+            if log := self._followed(str(Path(folder, base)), name, pattern, heads):
+                self._generations[log].append(_in_real_folder(name))
+                return False
+        if os.path.realpath(name) in self._families:
+            return True
+        for stem in stems(last):
+            log = self._followed(str(Path(folder, stem)), name, pattern, heads)
+            copied = self._copies.is_copy(name, log) if log else False
+            if log and copied:
+                self._generations[log].append(_in_real_folder(name))
+            if copied is not False:
+                return False
+        return True
+
+    def _followed(self, log: str, name: str, pattern: str, heads: Sequence[str]) -> str:
+        """Return the real path of a log that a glob finds, or found when it was there; else nothing."""
+        real, own = os.path.realpath(log), os.path.realpath(name)
+        if log in heads:
+            return real
+        if not fnmatchcase(log, pattern):
+            return ""
+        known = real in self._families or any(each.path != own for each in self._known.checkpoints(real))
+        return real if known else ""
 
     def _check(self, name: str) -> None:
         """Say why a file that was named cannot be followed now."""
@@ -123,18 +169,6 @@ class Following:
         else:
             self._missing.pop(name, None)
         self._note(f"name {name}", fault)
-
-    def _is_sibling(self, name: str, pattern: str, names: Sequence[str]) -> bool:
-        """Whether a file that a glob found is an older generation of another log that it finds."""
-        path = Path(name)
-        for base in bases(path.name):
-            log = str(path.with_name(base))
-            if log in names:
-                return True
-            real = os.path.realpath(log)
-            if fnmatchcase(log, pattern) and (real in self._families or self._known.checkpoints(real)):
-                return True
-        return False
 
     def _note(self, topic: str, text: str) -> None:
         """Tell what is new of a topic; an empty text ends it."""
@@ -156,6 +190,22 @@ class _Siblings:
         if folder not in self._folders:
             self._folders[folder] = _generations(folder)
         return [str(Path(folder, sibling)) for sibling in self._folders[folder].get(name, ())]
+
+
+def _in_real_folder(name: str) -> str:
+    folder, last = os.path.split(name)
+    return str(Path(os.path.realpath(folder), last))
+
+
+def _refusal(name: str) -> str:
+    """Return why a name can never be followed as long as this is there; nothing if it can."""
+    try:
+        refuse_stream(name, Path(name).stat().st_mode)
+    except InputUnreadable as error:
+        return str(error)
+    except (OSError, ValueError):
+        return ""
+    return ""
 
 
 def _generations(folder: str) -> dict[str, list[str]]:

@@ -1,14 +1,23 @@
 """What can be read as a log: a regular file, a FIFO, or standard input."""
 
 import os
+import select
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 from logstore.errors import InputUnreadable
 
 _TICK_US: Final = 20_000  # a file's time is that of the last timer tick, at worst so much too old
+_PATIENCE_S: Final = 10.0  # for a program to open a FIFO
+_SILENCE_S: Final = 1.0  # no longer without a word
+
+
+def _silent(_text: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +52,34 @@ class Input:
             self.stream.close()
 
 
-def open_input(path: str, stdin: BinaryIO) -> Input:
+def open_input(
+    path: str, stdin: BinaryIO, *, note: Callable[[str], None] = _silent, patience_s: float = _PATIENCE_S
+) -> Input:
     """Open a file or a FIFO, or take `stdin` for the path `-`.
 
-    Raises InputUnreadable for what cannot be read as a log: a missing file, a folder, a device.
+    A FIFO that no program has open for writing is waited for `patience_s` seconds; after the first
+    of them `note` is told. Raises InputUnreadable for what cannot be read as a log: a missing file, a
+    folder, a device, a FIFO that nobody opened by then.
     """
     if path == "-":
         return Input(path, stdin)
+    if not path:
+        raise InputUnreadable("a file name is empty: ''; name a file, or - for standard input")
     try:
-        _refuse(path, Path(path).stat().st_mode)
-        stream = Path(path).open("rb", buffering=0)  # noqa: SIM115 - Input closes it
+        mode = Path(path).stat().st_mode
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
-    found = os.fstat(stream.fileno())
-    return _measured(Input(path, stream), found) if stat.S_ISREG(found.st_mode) else Input(path, stream)
+    _refuse(path, mode)
+    stream = _open(path, os.O_NONBLOCK if stat.S_ISFIFO(mode) else 0)
+    try:
+        if not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+            return measured_again(Input(path, stream))
+        _await_writer(path, stream, note, patience_s)
+    except BaseException:
+        stream.close()
+        raise
+    os.set_blocking(stream.fileno(), True)
+    return Input(path, stream)
 
 
 def open_file(path: str) -> Input:
@@ -64,16 +87,51 @@ def open_file(path: str) -> Input:
 
     Raises InputUnreadable as `open_input` does, and for a FIFO.
     """
+    stream = _open(path, os.O_NONBLOCK)  # it may be a FIFO
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # O_NONBLOCK: it may be a FIFO
+        refuse_stream(path, os.fstat(stream.fileno()).st_mode)
+    except InputUnreadable:
+        stream.close()
+        raise
+    return measured_again(Input(path, stream))
+
+
+class _Stream(FileIO):
+    """A file or FIFO whose first byte may have been read too early."""
+
+    first = b""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        first, self.first = self.first, b""
+        return first or super().read(size)
+
+
+def _open(path: str, flag: int) -> _Stream:
+    try:
+        return _Stream(os.open(path, os.O_RDONLY | os.O_CLOEXEC | flag))
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
-    try:
-        refuse_stream(path, os.fstat(number).st_mode)
-    except InputUnreadable:
-        os.close(number)
-        raise
-    return measured_again(Input(path, os.fdopen(number, "rb", buffering=0)))
+
+
+def _await_writer(path: str, stream: _Stream, note: Callable[[str], None], patience_s: float) -> None:
+    """Wait until a FIFO has data or had a writer; silence is fine while there is a writer."""
+    poll = select.poll()
+    poll.register(stream.fileno(), select.POLLIN)  # a writer that came and went shows as POLLHUP
+    rest_s = max(patience_s - _SILENCE_S, 0.0)
+    for pause_s, goes_on in ((patience_s - rest_s, rest_s > 0), (rest_s, False)):
+        if poll.poll(pause_s * 1000):
+            return
+        try:
+            stream.first = os.read(stream.fileno(), 1)  # only this tells no writer from a silent one
+        except BlockingIOError:
+            return
+        if stream.first:
+            return
+        if goes_on:
+            note(f"{path}: is a FIFO; waiting for a program to write to it")
+    raise InputUnreadable(
+        f"{path}: is a FIFO that no program has open for writing; start the program, or name a file"
+    )
 
 
 def measured_again(source: Input) -> Input:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from logstore.identity import MAX_MESSAGE_BYTES
-from logstore.record import Record
+from logstore.record import SECOND_US, Record
 from logstore.sources.framing import Frame, Framer, trimmed
 from logstore.sources.sockets import SO_RXQ_OVFL, Address, bind, parse, real_address
 from logstore.sources.syslog import MessageReader, Messages
@@ -26,6 +26,7 @@ _POLL_S: Final = 0.25
 _GATHER_S: Final = 0.5  # under a stream that never pauses a batch is handed over after this time
 _LAST_READ_S: Final = 1.0
 _PAUSE_S: Final = 0.05
+_IDLE_US: Final = 60 * SECOND_US  # who was silent so long makes room for another
 _READ_BYTES: Final = 65_536
 _DATAGRAMS: Final = 200  # of one socket before the others have their turn
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(4)
@@ -41,14 +42,16 @@ class Received:
     """What a listener was sent so far.
 
     `peers` counts connections and the hosts that sent datagrams, `refused` connections beyond the
-    limit, `empty` messages without a byte, `truncated` datagrams cut by the system, `lost`
-    datagrams that the system dropped because they came faster than they were stored.
+    limit, `closed` silent connections that made room for others, `empty` messages without a byte,
+    `truncated` datagrams cut by the system, `lost` datagrams that the system dropped because they
+    came faster than they were stored.
     """
 
     records: int = 0
     bytes: int = 0
     peers: int = 0
     refused: int = 0
+    closed: int = 0
     empty: int = 0
     truncated: int = 0
     lost: int = 0
@@ -81,6 +84,7 @@ class _Peer:
     socket: socket.socket
     framer: Framer
     messages: Messages
+    heard_us: int
 
 
 class SyslogListener:
@@ -89,7 +93,8 @@ class SyslogListener:
     `addresses` are like `udp://127.0.0.1:5514`, `tcp://[::1]:5514`, `unix:///run/x.sock`; `udp` and
     `tcp` alone mean the loopback, port 514. `clock_us` gives the time of receipt, `tz` is the zone of
     stamps that name none, `this_host` the host of what comes by unix socket. No more than `max_peers`
-    connections are open at a time; each may hold two messages of `limit` bytes in memory.
+    connections are open at a time; each may hold two messages of `limit` bytes in memory. One more
+    takes the place of the one that has been silent longest, if that was a minute, or is refused.
 
     `addresses` are the real ones, after the system chose for port 0; `received` counts what came.
     Raises InvalidSetting for what is no address, InputUnreadable for one that cannot be had.
@@ -205,29 +210,55 @@ class SyslogListener:
             self.received.refused += 1
             time.sleep(_PAUSE_S)
             return
-        if len(self._peers) >= self._max_peers:
+        if len(self._peers) >= self._max_peers and not self._make_room():
             self.received.refused += 1
             connection.close()
             return
         connection.settimeout(0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        peer = _Peer(connection, Framer(self._limit), Messages(self._reader, _host(name[0]), self._limit))
+        messages = Messages(self._reader, _host(name[0]), self._limit)
+        peer = _Peer(connection, Framer(self._limit), messages, self._clock_us())
         self._peers.add(peer)
         self.received.peers += 1
         self._selector.register(connection, selectors.EVENT_READ, partial(self._read, peer))
 
-    def _read(self, peer: _Peer) -> None:
+    def _make_room(self) -> bool:
+        """Close the connection that has been silent longest; False if none was for long."""
+        idle_since_us = self._clock_us() - _IDLE_US
+        for peer in sorted(self._peers, key=lambda peer: peer.heard_us):
+            if peer.heard_us > idle_since_us:
+                return False
+            if not self._read(peer):  # what waits in a connection would be lost with it
+                self._close_idle(peer)
+                return True
+        return False
+
+    def _close_idle(self, peer: _Peer) -> None:
+        if peer not in self._peers:  # it was over
+            return
+        self._part_with(peer)
+        if not self.received.closed:
+            text = f"{self._max_peers} connections are open, and no more can be: silent ones are closed"
+            self._records.append(Record(text, "warning", "logstore", self._clock_us()))
+        self.received.closed += 1
+
+    def _read(self, peer: _Peer) -> bool:
+        """Take what a peer sent; False if that is nothing, or was all."""
+        if peer not in self._peers:  # closed to make room, since it was found ready
+            return False
         try:
             data = peer.socket.recv(_READ_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:  # reset, or timed out: what came before is kept
             data = b""
         self.received.bytes += len(data)
         if data:
+            peer.heard_us = self._clock_us()
             self._take(peer.messages, peer.framer.feed(data))
         else:
             self._part_with(peer)
+        return bool(data)
 
     def _part_with(self, peer: _Peer) -> None:
         """Keep what a peer sent last, ended or not, and close its connection."""

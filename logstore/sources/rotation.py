@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from logstore.checkpoint import Checkpoint
+from logstore.checkpoint import TAIL_BYTES, Checkpoint
 from logstore.errors import InputUnreadable
 from logstore.sources.contents import Contents, contents, digest, fits, tail_at
 from logstore.sources.inputs import Input
 
 _PACKED: Final = r"\.(?:gz|xz|bz2|zst)"
 _SUFFIX: Final = re.compile(rf"[.-](?:\d[\dTZ:_.+-]*|old)(?:{_PACKED})?|{_PACKED}")
+_JOINT: Final = re.compile(r"(?<=.)[.-]")
 
 Key = tuple[int, int]
 """Device and inode."""
@@ -52,9 +53,53 @@ def bases(name: str) -> Iterator[str]:
 
     `x.log.1.gz` and `x.log-20261122` were `x.log`.
     """
-    for place in re.finditer(r"(?<=.)[.-]", name):
+    for place in _JOINT.finditer(name):
         if _SUFFIX.fullmatch(name, place.start()):
             yield name[: place.start()]
+
+
+def stems(name: str) -> Iterator[str]:
+    """Yield the names that this one extends, whatever by: `x.log` and `x` for `x.log.copy`."""
+    for place in reversed(list(_JOINT.finditer(name))):
+        yield name[: place.start()]
+
+
+def is_generation(path: str, log: str) -> bool:
+    """Whether a path says of itself that it is a log, or an older generation of it."""
+    return path == log or Path(log).name in bases(Path(path).name)
+
+
+def begins_as(log: Input, copy: Input) -> bool:
+    """Whether all bytes of a copy, and some there are, begin a log.
+
+    Of what is packed only the first are compared. Raises InputUnreadable.
+    """
+    whole, part = contents(log), contents(copy)
+    try:
+        if not part.head or not whole.head.startswith(part.head):
+            return False
+        if part.total is None or whole.total is None:
+            return True
+        tail = whole.go_to(part.total)
+        return tail is not None and tail == part.go_to(part.total)
+    finally:
+        whole.close()
+        part.close()
+
+
+def beginning_as(log: Contents, candidates: Iterable[Checkpoint]) -> list[Checkpoint]:
+    """Return the checkpoints of files that begin as a log, with no more of its beginning than it has.
+
+    A file that was read near its beginning may have had a longer one by then than its copy: the
+    bytes before the checkpoint are all that was read, and so a beginning, too.
+    """
+    return [fit for stored in candidates if (fit := _within(log, stored)).head_bytes and fits(log, fit)]
+
+
+def _within(log: Contents, stored: Checkpoint) -> Checkpoint:
+    if stored.head_bytes <= len(log.head) or not stored.offset or stored.offset > TAIL_BYTES:
+        return stored
+    return stored._replace(head_bytes=stored.offset, head_hash=stored.tail_hash)
 
 
 def match(log: Contents, candidates: Iterable[Checkpoint]) -> Match:
@@ -64,7 +109,7 @@ def match(log: Contents, candidates: Iterable[Checkpoint]) -> Match:
     """
     found: list[Checkpoint] = []
     longer: list[Checkpoint] = []
-    alike = [stored for stored in candidates if stored.head_bytes and fits(log, stored)]
+    alike = beginning_as(log, candidates)
     for stored in sorted(alike, key=lambda stored: stored.offset):
         tail = None if longer else log.go_to(stored.offset)
         if tail is None:
@@ -77,30 +122,32 @@ def match(log: Contents, candidates: Iterable[Checkpoint]) -> Match:
 def find_place(known: Known, source: Input) -> Place:
     """Return where to go on in a file that is read once.
 
-    That is its own checkpoint; a packed file also goes on where the log was read that it is the
-    packed copy of, by name and bytes. Raises InputUnreadable.
+    That is its own checkpoint, or the one of a file that has the same log by name and bytes: packed
+    if this one is not, and the other way round. Raises InputUnreadable.
     """
     if source.device is None or source.inode is None:
         return Place(None, None)
     own = known.checkpoint(source.device, source.inode)
     log = contents(source)
     try:
-        path = Path(source.path).resolve()
-        if not log.packed and own:
+        if own and not log.packed:
             return Place(own, own)
-        if not log.packed:
-            # What was unpacked since is the log that was read; any other copy is a file of its own.
-            packed = {f"{path}{suffix}" for suffix in (".gz", ".xz", ".bz2", ".zst")}
-            candidates = [each for each in known.checkpoints(str(path)) if each.path in packed]
-            found = match(log, candidates).found if candidates else []
-            return Place(found[-1] if found else None, None)
         candidates = [own] if own else []
-        for base in bases(path.name):
-            candidates += known.checkpoints(str(path.with_name(base)))
+        candidates += _repacked(known, Path(source.path).resolve(), packed=log.packed)
         found = match(log, candidates).found
     finally:
         log.close()
     return Place(found[-1] if found else None, own)
+
+
+def _repacked(known: Known, path: Path, *, packed: bool) -> list[Checkpoint]:
+    """Return how far files were read that a file may be the packed, or the unpacked, copy of."""
+    if packed:
+        return [
+            stored for base in bases(path.name) for stored in known.checkpoints(str(path.with_name(base)))
+        ]
+    suffix = re.compile(re.escape(str(path)) + _PACKED)
+    return [stored for stored in known.checkpoints(str(path)) if suffix.fullmatch(stored.path)]
 
 
 def resumes(source: Input, stored: Checkpoint) -> bool:

@@ -61,9 +61,22 @@ class Tail:
     `finished`: it was read to its last byte as a file that nobody writes to any more.
     """
 
-    def __init__(self, source: Input, place: Place, manner: Manner, *, before: Checkpoint | None) -> None:
-        """Take over the open `source`; `before` as for Reading."""
+    def __init__(
+        self,
+        source: Input,
+        place: Place,
+        manner: Manner,
+        *,
+        before: Checkpoint | None,
+        path: str | None = None,
+    ) -> None:
+        """Take over the open `source`; `before` as for Reading.
+
+        `path` is put into its checkpoints in place of its own: the log that it is a generation of, if
+        its name does not say so.
+        """
         self.source = source
+        self._path = path
         self.place = place
         self.cut = False
         self.packed = False
@@ -107,15 +120,24 @@ class Tail:
         if self._batches is None and not self._begin(now_s, last=last):
             return None
         batch = self._next()
-        if batch is None or batch.checkpoint is None:
-            return None
-        after, self.place = self.place.after, Place(batch.checkpoint, batch.checkpoint)
-        return Step(batch, after, self._format)
+        return self._reached(batch) if batch else None
+
+    def mark(self) -> Step | None:
+        """Return the step that says that the file was seen, before anything of it is read.
+
+        Raises InputUnreadable.
+        """
+        reading = self._reading(Ending.RECORDS)
+        try:
+            return self._reached(reading.mark())
+        finally:
+            reading.close()
 
     def adopt(self, original: Checkpoint) -> Step:
         """Return the step that makes the place reached in another file this one's own."""
         device, inode = self.key
-        own = original._replace(device=device, inode=inode, path=os.path.realpath(self.source.path))
+        path = self._path or os.path.realpath(self.source.path)
+        own = original._replace(device=device, inode=inode, path=path)
         after, self.place = self.place.after, Place(own, own)
         return Step(Batch([], 0, own, own.offset, None), after, "")
 
@@ -130,6 +152,15 @@ class Tail:
         """Close the file."""
         self._stop()
         self.source.stream.close()
+
+    def _reached(self, batch: Batch) -> Step | None:
+        own = batch.checkpoint
+        if own is None:
+            return None
+        if self._path:
+            own = own._replace(path=self._path)
+        after, self.place = self.place.after, Place(own, own)
+        return Step(batch._replace(checkpoint=own), after, self._format)
 
     def _begin(self, now_s: float, *, last: bool) -> bool:
         """Start reading if there may be something new."""
@@ -166,7 +197,8 @@ class Tail:
             formats=manner.formats,
         )
         self._format = reading.parser.format
-        reading.masks = manner.masks(self._format, stored)
+        # Of what nothing was read of yet the format may show only now, and with it which masks it gets.
+        reading.masks = manner.masks(self._format, stored if stored and stored.offset else None)
         return reading
 
     def _marked(self, reading: Reading) -> Iterator[Batch]:
