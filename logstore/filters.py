@@ -28,6 +28,8 @@ class Filter(NamedTuple):
     source_glob: str = "*"
     matcher: Matcher | None = None
     raw: bool = False
+    fts: str | None = None
+    unseen_since_us: int | None = None  # only contents of which nothing is known from there to since_us
 
     @classmethod
     def chosen(
@@ -40,8 +42,13 @@ class Filter(NamedTuple):
         source: str | None = None,
         matcher: Matcher | None = None,
         raw: bool = False,
+        fts: str | None = None,
+        unseen_since_us: int | None = None,
     ) -> "Filter":
-        """Return a filter; None means no restriction. Raises InvalidQuery."""
+        """Return a filter; None means no restriction. Raises InvalidQuery.
+
+        `fts` is a query of SQLite's FTS5 that was checked.
+        """
         if state not in get_args(StateFilter):
             raise InvalidQuery(f"state is one of {', '.join(get_args(StateFilter))}, not {state!r}")
         for name, time_us in (("since_us", since_us), ("until_us", until_us)):
@@ -57,12 +64,30 @@ class Filter(NamedTuple):
             "*" if source is None else _source_glob(escape(source)),
             matcher,
             raw,
+            fts,
+            unseen_since_us,
         )
 
     @property
     def every_content(self) -> bool:
         """Whether no content is left out, so that none needs to be looked at."""
-        return self.severity == len(LEVELS) - 1 and self.source_glob == "*" and self.matcher is None
+        everything = Filter()
+        return (self.severity, self.source_glob, self.matcher, self.fts) == (
+            everything.severity,
+            everything.source_glob,
+            None,
+            None,
+        )
+
+    @property
+    def ranged(self) -> bool:
+        """Whether episodes have to be looked at; if not, what is kept of each content says it all."""
+        return self.since_us > 0 or self.until_us < TIME_END_US or self.looks_at_texts
+
+    @property
+    def looks_at_texts(self) -> bool:
+        """Whether the first and last raw text of each episode are matched, too."""
+        return self.raw and self.matcher is not None
 
     def bindings(self) -> dict[str, Any]:
         """Return the named parameters that every statement with a filter takes."""
@@ -73,7 +98,10 @@ class Filter(NamedTuple):
             "every_content": self.every_content,
             "severity": self.severity,
             "source_glob": self.source_glob,
-            "raw": self.raw and self.matcher is not None,
+            "ranged": self.ranged,
+            "raw": self.looks_at_texts,
+            "fts": self.fts,
+            "unseen_since_us": self.unseen_since_us,
         }
 
     def install(self, connection: Connection) -> None:

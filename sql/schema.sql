@@ -2,7 +2,7 @@
 -- Times are microseconds since the epoch, UTC (*_us); gaps are milliseconds (*_ms).
 
 PRAGMA application_id = 1282369363;  -- 0x4C6F6753, "LogS"
-PRAGMA user_version = 1001;          -- major * 1000 + minor
+PRAGMA user_version = 1002;          -- major * 1000 + minor
 
 CREATE TABLE settings (  -- what changes what is stored; one row; change it with `logstore config set`
     one         INTEGER PRIMARY KEY CHECK (one = 1),
@@ -96,6 +96,21 @@ CREATE TABLE content (  -- each distinct log once: source, level and message
     CONSTRAINT level_is_a_severity CHECK (level BETWEEN 0 AND 7)
 ) STRICT;
 
+CREATE VIRTUAL TABLE content_text USING fts5 (  -- the words of each content: ... WHERE content_text MATCH 'p_web AND "not running"'
+    source, message,
+    content = 'content', content_rowid = 'id',  -- no text is stored twice
+    columnsize = 0                              -- an eighth smaller; ORDER BY rank is slower
+);
+
+CREATE TRIGGER content_added_to_text AFTER INSERT ON content BEGIN
+    INSERT INTO content_text (rowid, source, message) VALUES (NEW.id, NEW.source, NEW.message);
+END;
+
+CREATE TRIGGER content_removed_from_text AFTER DELETE ON content BEGIN
+    INSERT INTO content_text (content_text, rowid, source, message)
+    VALUES ('delete', OLD.id, OLD.source, OLD.message);
+END;
+
 CREATE TABLE queue (  -- open episodes, at most one a content; the head is the newest last_us
     content_id       INTEGER PRIMARY KEY REFERENCES content (id),
     content_hash     BLOB    NOT NULL UNIQUE,  -- the key of the UPSERT
@@ -147,13 +162,16 @@ CREATE TABLE archive (  -- closed episodes, append-only
 -- None on first_us: SQLite would take it for `last_us >= x AND first_us < y`, and walk all before y.
 CREATE INDEX archive_last ON archive (last_us);
 CREATE INDEX archive_content ON archive (content_id, last_us);
+CREATE INDEX archive_run ON archive (run_id) WHERE continues IS NOT NULL;  -- the later parts of a run, in order
 
 CREATE TABLE total (  -- what the archive holds of each content, so that view `log` never counts it
     content_id INTEGER PRIMARY KEY REFERENCES content (id),
     count      INTEGER NOT NULL,
     episodes   INTEGER NOT NULL,
     first_us   INTEGER NOT NULL,
-    last_us    INTEGER NOT NULL
+    last_us    INTEGER NOT NULL,
+    gap_min_ms INTEGER,
+    gap_max_ms INTEGER
 ) STRICT;
 
 CREATE INDEX total_last ON total (last_us);
@@ -187,13 +205,15 @@ CREATE TABLE cursor (  -- how far each stream was read, in its own words (a jour
 -- An episode moves in one step: whatever enters the archive has left the queue.
 CREATE TRIGGER archive_takes_from_queue AFTER INSERT ON archive BEGIN
     DELETE FROM queue WHERE content_id = NEW.content_id AND id = NEW.id;
-    INSERT INTO total (content_id, count, episodes, first_us, last_us)
-    VALUES (NEW.content_id, NEW.count, 1, NEW.first_us, NEW.last_us)
+    INSERT INTO total (content_id, count, episodes, first_us, last_us, gap_min_ms, gap_max_ms)
+    VALUES (NEW.content_id, NEW.count, 1, NEW.first_us, NEW.last_us, NEW.gap_min_ms, NEW.gap_max_ms)
     ON CONFLICT (content_id) DO UPDATE SET
-        count    = count + excluded.count,
-        episodes = episodes + 1,
-        first_us = min(first_us, excluded.first_us),
-        last_us  = max(last_us, excluded.last_us);
+        count      = count + excluded.count,
+        episodes   = episodes + 1,
+        first_us   = min(first_us, excluded.first_us),
+        last_us    = max(last_us, excluded.last_us),
+        gap_min_ms = coalesce(min(gap_min_ms, excluded.gap_min_ms), gap_min_ms, excluded.gap_min_ms),
+        gap_max_ms = coalesce(max(gap_max_ms, excluded.gap_max_ms), gap_max_ms, excluded.gap_max_ms);
 END;
 
 CREATE TRIGGER queue_counts_closed AFTER DELETE ON queue BEGIN

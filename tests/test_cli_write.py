@@ -537,7 +537,8 @@ def test_a_group_may_read_a_store_that_is_created_for_it(cli: Cli) -> None:
 # -- help --------------------------------------------------------------------------------------------
 
 COMMANDS = [
-    *("", "log", "ingest", "sweep", "query", "show", "stats", "masks", "upgrade"),
+    *("", "log", "ingest", "sweep", "query", "show", "follow", "stats", "masks", "upgrade"),
+    *("snapshot", "lnav"),
     *("config get", "config set", "config sets", "config add", "config formats"),
 ]
 

@@ -18,7 +18,8 @@ LAYERS = (
     {"batch", "filters", "sweep", "upgrade"},
     {"intake", "rulebook"},
     {"store"},
-    {"handler", "sweeper", "sources", "search", "keeping", "fleet"},
+    {"handler", "sweeper", "sources", "search", "fleet"},
+    {"keeping"},  # a snapshot knows what search knows
     {"cli"},
     {"__main__"},
 )

@@ -58,6 +58,40 @@ def objects(path: Path) -> dict[tuple[str, str], str]:
     return {(kind, name): re.sub(r"\s+", " ", sql) for kind, name, sql in rows}
 
 
+@pytest.mark.parametrize("version", [1000, 1001])
+def test_each_format_that_was_written_reaches_the_present(tmp_path: Path, version: int) -> None:
+    """From every real format the steps lead to the schema of a new file, and to the words of each content."""
+    path = tmp_path / "old.db"
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL")
+    connection.execute((DATA / f"schema_{version}.sql").read_text(encoding="utf-8"))
+    connection.execute("INSERT INTO settings (one, window_ms, max_span_ms, max_open) VALUES (1, 5, 0, 70)")
+    connection.execute("INSERT INTO store (one, store_id, host, created_us) VALUES (1, 'old', 'node1', 1)")
+    connection.execute(
+        "INSERT INTO content (hash, source, level, message) VALUES (zeroblob(32), 'node1/vip', 6, 'is up')"
+    )
+    connection.close()
+    LogStore(tmp_path / "fresh.db").close()
+
+    LogStore(path, upgrade=True).close()
+
+    assert asked(path, "PRAGMA user_version") == [(VERSION,)]
+    assert objects(path).keys() == objects(tmp_path / "fresh.db").keys()
+    assert unaltered(path) == unaltered(tmp_path / "fresh.db")
+    assert asked(path, "SELECT rowid FROM content_text WHERE content_text MATCH 'node1 vip'") == [(1,)]
+    assert asked(path, "INSERT INTO content_text (content_text, rank) VALUES ('integrity-check', 1)") == []
+    assert asked(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def unaltered(path: Path) -> dict[tuple[str, str], str]:
+    """The objects that no ALTER TABLE can have rewritten."""
+    return {
+        (kind, name): sql
+        for (kind, name), sql in objects(path).items()
+        if kind != "table" or sql.startswith("CREATE VIRTUAL")
+    }
+
+
 EPISODES = "SELECT id, state, message, first_us, last_us, count, gap_min_ms, reason FROM episode ORDER BY id"
 KEPT = [
     (1, "closed", "vip is up", 1_000_000, 3_000_000, 3, 1000, "gap"),

@@ -1,207 +1,199 @@
-"""The work of `logstore query`: words to a filter, an answer to lines."""
+"""The work of `logstore query`: an answer, and the exit code that says what it is worth."""
 
-import re
-import sys
 import time
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import tzinfo
-from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-from logstore.cli.text import escaped, jsonable, note, timed, write_csv, write_json, write_jsonl, write_table
+from logstore.cli.asked import Asked, chosen, limit, span, step_us, two_spans
+from logstore.cli.bars import print_slices
+from logstore.cli.ids import parse_id
+from logstore.cli.rows import Style, print_changes, print_rows
+from logstore.cli.sql import print_sql
+from logstore.cli.terminal import colour_allowed, terminal_width
+from logstore.cli.text import note
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
-from logstore.filters import Filter, Matcher, Order, StateFilter, regex, substring
-from logstore.search.question import Answer, Row, contents, masks_hide, reach, run_sql, runs
-from logstore.search.times import SystemZone, ago, local, offset, parse_time
+from logstore.filters import Filter, Matcher
+from logstore.search.difference import changes
+from logstore.search.fulltext import checked_words
+from logstore.search.histogram import good_step_us, slices
+from logstore.search.holding import masks_hide, reach
+from logstore.search.life import find_run, runs_of
+from logstore.search.patience import patient_sql
+from logstore.search.question import Question, ask, printed
+from logstore.search.question import run_sql as run_statement
+from logstore.search.rows import parts_of
+from logstore.search.saved import find_saved, saved_questions
+from logstore.search.saved import run_saved as ask_saved
+from logstore.search.times import local, midnight, offset, parse_duration
 
-_TERMINAL_LIMIT: Final = 50
-_SQL_SECONDS: Final = 10.0
-_SQL_ROWS: Final = 100_000
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
-_NOTHING, _OUT_OF_REACH = 1, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of `query`, as they were given."""
-
-    pattern: str | None
-    since: str | None
-    until: str | None
-    level: str | None
-    source: str | None
-    regex: bool
-    invert: bool
-    raw: bool
-    state: StateFilter
-    episodes: bool
-    parts: bool
-    sort: Order
-    reverse: bool
-    limit: str | None
-    count: bool
-    ago: bool
-    ids: bool
-    output: str
+_DONE, _NOTHING, _OUT_OF_REACH = 0, 1, 3
+_SQL_S: Final = 10.0
 
 
-def answer(connection: Connection, asked: Asked) -> int:
-    """Print what was asked for. Returns the exit code."""
-    now_us = time.time_ns() // 1000
-    tz = SystemZone()
-    chosen = _filter(asked, now_us, tz)
-    limit = _limit(asked)
-    if asked.episodes:
-        found = runs(
-            connection, chosen, order=asked.sort, limit=limit, reverse=asked.reverse, parts=asked.parts
+def answer(connections: Sequence[Connection], asked: Asked, matcher: Matcher | None, tz: tzinfo) -> int:
+    """Print what was asked of one or more stores. Returns the exit code. Raises InvalidQuery."""
+    asked = asked.checked()
+    if asked.fts is not None:
+        asked = replace(asked, fts=checked_words(connections[0], asked.fts))
+    style = _style(connections, asked, tz)
+    if asked.diff:
+        before, after = two_spans(asked.diff, style.now_us, tz)
+        return _differ(
+            connections, asked, chosen(asked, matcher, before), chosen(asked, matcher, after), style
         )
-    else:
-        found = contents(connection, chosen, order=asked.sort, limit=limit, reverse=asked.reverse)
-    if asked.count:
-        print(found.found)
-    else:
-        _print(found, asked, now_us, tz)
-    if not found.found:
-        return _nothing(connection, asked, chosen, tz)
-    if len(found.rows) < found.found and not asked.count:
-        note(f"{len(found.rows):,} of {found.found:,} rows; -n all for the rest")
-    return 0
+    within = span(asked, style.now_us, tz)
+    if asked.around is not None:
+        within = _around(connections, asked, tz)
+    wanted = chosen(asked, matcher, within)
+    if asked.hist or asked.step:
+        return _count_slices(connections, asked, wanted, style)
+    return _list(connections, asked, Question(wanted, asked.by, asked.sort, limit(asked)), style)
 
 
-def print_sql(connection: Connection, statement: str, output: str) -> None:
-    """Print the rows of a statement that only reads."""
-    names, values = run_sql(connection, statement, seconds=_SQL_SECONDS)
-    names = _unlike(names)
-    each = (dict(zip(names, map(jsonable, row), strict=True)) for row in values)
-    if output == "jsonl":
-        write_jsonl(each)
-    elif output == "csv":
-        write_csv(each, names)
-    else:  # all of them are needed before the first one can be printed
-        rows = list(islice(each, _SQL_ROWS))
-        if output == "json":
-            write_json(rows)
-        else:
-            write_table(
-                names, [["" if cell is None else escaped(cell) for cell in row.values()] for row in rows]
-            )
-        if next(each, None) is not None:
-            note(f"the first {_SQL_ROWS:,} rows; -o jsonl or -o csv for all of them")
-
-
-def _unlike(names: list[str]) -> list[str]:
-    """Return column names of which no two are alike: `n`, `n_2`."""
-    unlike: list[str] = []
-    for name in names:
-        number, new = 1, name
-        while new in unlike:
-            number += 1
-            new = f"{name}_{number}"
-        unlike.append(new)
-    return unlike
-
-
-def _filter(asked: Asked, now_us: int, tz: tzinfo) -> Filter:
-    since_us = None if asked.since is None else parse_time(asked.since, now_us=now_us, tz=tz)
-    until_us = (
-        None if asked.until is None else parse_time(asked.until, now_us=now_us, tz=tz, after_us=since_us)
-    )
-    if since_us is not None and until_us is not None and since_us >= until_us:
-        raise InvalidQuery(
-            f"--since {local(since_us, tz)} is not before --until {local(until_us, tz)}; turn them round"
-        )
-    level: str | int | None = asked.level
-    if asked.level is not None and asked.level.isdecimal() and len(asked.level) == 1:
-        level = int(asked.level)
-    return Filter.chosen(
-        state=asked.state,
-        since_us=since_us,
-        until_us=until_us,
-        level=level,
-        source=asked.source,
-        matcher=_matcher(asked),
-        raw=asked.raw,
+def _style(connections: Sequence[Connection], asked: Asked, tz: tzinfo) -> Style:
+    return Style(
+        output=asked.output,
+        order=asked.sort,
+        fields=asked.fields,
+        stores=[connection.path.name for connection in connections],
+        tz=tz,
+        now_us=time.time_ns() // 1000,
+        ago=asked.ago,
+        ids=asked.ids,
+        colours=colour_allowed(asked.color),
+        width=None if asked.wide else terminal_width(),
     )
 
 
-def _matcher(asked: Asked) -> Matcher | None:
-    if asked.pattern is None:
-        if asked.regex or asked.invert:
-            raise InvalidQuery("-E and -v need a PATTERN")
-        return None
-    make = regex if asked.regex else substring
-    return make(asked.pattern, invert=asked.invert)
+def be_patient() -> None:
+    """Let a statement of the user's end, whatever it does. Call it before a store is opened."""
+    patient_sql(_SQL_S)
 
 
-def _limit(asked: Asked) -> int | None:
-    """Return how many rows to print at most: a pipe gets them all unless `-n` says otherwise."""
-    if asked.count or asked.limit == "all":
-        return None
-    if asked.limit is None:
-        return _TERMINAL_LIMIT if sys.stdout.isatty() else None
-    if not _NUMBER.fullmatch(asked.limit):
-        raise InvalidQuery(f"--limit is a number from 1, or all, not {asked.limit!r}")
-    return int(asked.limit)
+def run_sql(connections: Sequence[Connection], statement: str, output: str) -> None:
+    """Print the rows of a statement that only reads, of one store. Raises InvalidQuery."""
+    if len(connections) > 1:
+        raise InvalidQuery("--sql asks one store; give --db once")
+    print_sql(*run_statement(connections[0], statement, seconds=_SQL_S), output)
 
 
-def _print(found: Answer, asked: Asked, now_us: int, tz: tzinfo) -> None:
-    if asked.output == "table":
-        if found.rows:
-            _print_table(found.rows, asked, now_us, tz)
+def run_saved(connections: Sequence[Connection], name: str, asked: Asked, tz: tzinfo) -> None:
+    """Print one store's answer to a saved question; for `list`: which there are. Raises InvalidQuery."""
+    if name == "list":
+        print_sql(["name", "question"], ((each.name, each.title) for each in saved_questions()), asked.output)
         return
-    rows = [timed(asdict(row)) for row in found.rows]
-    _write_as(asked.output, rows, [*timed({field.name: 0 for field in fields(Row)})])
-
-
-def _write_as(output: str, rows: list[dict[str, Any]], names: list[str]) -> None:
-    if output == "jsonl":
-        write_jsonl(rows)
-    elif output == "json":
-        write_json(rows)
-    else:
-        write_csv(rows, names)
-
-
-def _print_table(rows: list[Row], asked: Asked, now_us: int, tz: tzinfo) -> None:
-    """Print a line a row: the time it is sorted by, count inside the range (and ever), and what it is."""
-    times_us = [row.first_us if asked.sort == "first" else row.last_us for row in rows]
-    zones = "/".join(sorted({offset(at_us, tz) for at_us in times_us}))
-    seen = "FIRST SEEN" if asked.sort == "first" else "LAST SEEN"
-    columns = {
-        f"{seen} AGO" if asked.ago else f"{seen} ({tz} {zones})": [
-            ago(at_us, now_us) if asked.ago else local(at_us, tz) for at_us in times_us
-        ],
-        "COUNT": [_count(row) for row in rows],
-        "LEVEL": [row.level.upper() for row in rows],
-        "SOURCE": [escaped(row.source) for row in rows],
+    if len(connections) > 1:
+        raise InvalidQuery("--saved asks one store; give --db once")
+    since_us, until_us = span(asked, time.time_ns() // 1000, tz)
+    wanted = chosen(asked, None, (since_us, until_us))
+    given = {
+        "since_us": since_us,
+        "until_us": until_us,
+        "severity": None if asked.level is None else wanted.severity,
+        "source_glob": None if asked.source is None else wanted.source_glob,
+        "pattern": asked.pattern,
+        "limit": limit(asked),
     }
-    if asked.ids:
-        columns["ID"] = [f"{'e' if asked.episodes else 'c'}{row.id}" for row in rows]
-    columns["MESSAGE"] = [escaped(row.last_text if row.count_total == 1 else row.message) for row in rows]
-    write_table([*columns], [*zip(*columns.values(), strict=True)])
+    print_sql(*ask_saved(connections[0], find_saved(name), given, seconds=_SQL_S), asked.output)
 
 
-def _count(row: Row) -> str:
-    inside = f"x{row.count}" if row.count_exact else f"~{row.count}"
-    return inside if row.count_exact and row.count == row.count_total else f"{inside}/{row.count_total}"
+def _list(connections: Sequence[Connection], asked: Asked, wanted: Question, style: Style) -> int:
+    rows, found = ask(connections, wanted)
+    if not asked.quiet:
+        if asked.count:
+            print(found)
+        else:
+            print_rows(
+                printed(rows, wanted.order, reverse=asked.reverse), style, episodes=asked.by != "content"
+            )
+    if not rows:
+        return _nothing(connections, asked, wanted.chosen, style.tz)
+    if not asked.count and found != len(rows):
+        of = "the first" if found is None else f"{len(rows):,} of"
+        _say(asked, f"{of} {found or len(rows):,} rows; -n all for the rest")
+    return _DONE
 
 
-def _nothing(connection: Connection, asked: Asked, chosen: Filter, tz: tzinfo) -> int:
+def _differ(
+    connections: Sequence[Connection], asked: Asked, before: Filter, after: Filter, style: Style
+) -> int:
+    found = [
+        (store, change) for store, each in enumerate(connections) for change in changes(each, before, after)
+    ]
+    most = limit(asked)
+    if asked.count and not asked.quiet:
+        print(len(found))
+    elif not asked.quiet:
+        print_changes(found[:most], style)
+    if not found:
+        return _nothing(connections, asked, before, style.tz)
+    if most is not None and len(found) > most:
+        _say(asked, f"{most:,} of {len(found):,} rows; -n all for the rest")
+    return _DONE
+
+
+def _count_slices(connections: Sequence[Connection], asked: Asked, wanted: Filter, style: Style) -> int:
+    ends = [ask(connections, Question(wanted, order=order, limit=1))[0] for order in ("first", "last")]
+    if not ends[0]:
+        return _nothing(connections, asked, wanted, style.tz)
+    since_us = wanted.since_us if asked.since is not None else ends[0][0][1].first_us
+    until_us = wanted.until_us if asked.until is not None else ends[1][0][1].last_us + 1
+    if asked.since is not None and asked.until is None:
+        until_us = max(until_us, since_us + 1)
+    step = step_us(asked) or good_step_us(until_us - since_us)
+    wanted = wanted._replace(since_us=since_us, until_us=until_us)
+    found = slices(connections, wanted, step, midnight(since_us, style.tz))
+    if not asked.quiet:
+        print_slices(found, style)
+    return _DONE
+
+
+def _around(connections: Sequence[Connection], asked: Asked, tz: tzinfo) -> tuple[int, int]:
+    """Return the range around the beginning of an episode, or of a content's newest one."""
+    if len(connections) > 1:
+        raise InvalidQuery("--around takes an id of one store; give --db once")
+    at_us = _begin_us(connections[0], asked.around or "")
+    radius_us = parse_duration(asked.radius)
+    _say(
+        asked,
+        f"around {asked.around}, {local(at_us, tz)}{offset(at_us, tz)}, {asked.radius} before and after",
+    )
+    return max(at_us - radius_us, 0), at_us + radius_us + 1
+
+
+def _begin_us(connection: Connection, text: str) -> int:
+    is_episode, number = parse_id(text)
+    if is_episode:
+        found = find_run(connection, number)
+        runs = [parts_of(connection, *found)] if found else []
+    else:
+        runs = runs_of(connection, number, 1)
+    if not runs:
+        raise InvalidQuery(f"{connection.path}: there is no {text}; `logstore query --ids` prints ids")
+    return runs[0][0].first_us
+
+
+def _nothing(connections: Sequence[Connection], asked: Asked, wanted: Filter, tz: tzinfo) -> int:
     """Say why nothing was found. Returns the exit code."""
-    known = reach(connection)
-    if (asked.since is not None and chosen.since_us < known.from_us) or (
-        asked.since is None and known.pruned
-    ):
-        note(f"nothing found; the store reaches back to {_zoned(known.from_us, tz)}")
-        return _OUT_OF_REACH
-    hidden = asked.pattern is not None and not asked.raw and masks_hide(connection)
-    note(
+    for connection in connections:
+        known = reach(connection)
+        if wanted.since_us < known.from_us and (wanted.since_us > 0 or known.pruned):
+            which = f"{connection.path}" if len(connections) > 1 else "the store"
+            at = f"{local(known.from_us, tz)}{offset(known.from_us, tz)}"
+            _say(asked, f"nothing found; {which} reaches back to {at}")
+            return _OUT_OF_REACH
+    hidden = asked.pattern is not None and not asked.raw and any(map(masks_hide, connections))
+    _say(
+        asked,
         "nothing found"
-        + ("; masks hide parts of messages: --raw searches the raw texts, too" if hidden else "")
+        + ("; masks hide parts of messages: --raw searches the raw texts, too" if hidden else ""),
     )
     return _NOTHING
 
 
-def _zoned(at_us: int, tz: tzinfo) -> str:
-    return f"{local(at_us, tz)}{offset(at_us, tz)}"
+def _say(asked: Asked, text: str) -> None:
+    if not asked.quiet:
+        note(text)

@@ -1,7 +1,6 @@
-"""`query`, `show`, `stats`: what reads and never writes."""
+"""`show`, `stats`, `masks`: what reads and never writes."""
 
 import signal
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -9,91 +8,12 @@ import typer
 if TYPE_CHECKING:
     from logstore.database import Connection
 
-Output = Literal["table", "json", "jsonl", "csv"]
-Sort = Literal["last", "first", "count"]
-StateName = Literal["open", "closed", "all"]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this room."""
-    app.command()(query)
     app.command()(show)
     app.command()(stats)
     app.command()(masks)
-
-
-def query(
-    context: typer.Context,
-    pattern: Annotated[
-        str | None, typer.Argument(help="Part of the message; all lower case: any case.")
-    ] = None,
-    since: Annotated[str | None, typer.Option("-S", "--since", metavar="TIME", help="From here on.")] = None,
-    until: Annotated[str | None, typer.Option("-U", "--until", metavar="TIME", help="Before this.")] = None,
-    level: Annotated[str | None, typer.Option("-p", "--level", help="This severity and worse.")] = None,
-    source: Annotated[
-        str | None, typer.Option("-s", "--source", metavar="GLOB", help="HOST/PROGRAM or a part.")
-    ] = None,
-    regex: Annotated[bool, typer.Option("-E", "--regex", help="PATTERN is a regular expression.")] = False,
-    invert: Annotated[bool, typer.Option("-v", "--invert", help="What PATTERN does not match.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="Match first and last raw texts too.")] = False,
-    state: Annotated[StateName, typer.Option(help="Open episodes, closed ones, or all.")] = "all",
-    episodes: Annotated[bool, typer.Option("--episodes", help="One line an episode, not a content.")] = False,
-    parts: Annotated[bool, typer.Option("--parts", help="One line each part of a long episode.")] = False,
-    sort: Annotated[Sort, typer.Option(help="By last time, first time or count.")] = "last",
-    reverse: Annotated[bool, typer.Option("-r", "--reverse", help="Turn the order round.")] = False,
-    limit: Annotated[
-        str | None, typer.Option("-n", "--limit", metavar="N|all", help="50 on a terminal.")
-    ] = None,
-    count: Annotated[bool, typer.Option("-c", "--count", help="Only print how many rows there are.")] = False,
-    ago: Annotated[bool, typer.Option("--ago", help="Times as how long ago.")] = False,
-    ids: Annotated[bool, typer.Option("--ids", help="Show the ids that `logstore show` takes.")] = False,
-    output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = "table",
-    sql: Annotated[
-        str | None, typer.Option("--sql", metavar="SELECT", help="Run this instead; it only reads.")
-    ] = None,
-) -> None:
-    """Show contents, or episodes, with their counts inside a range of time. Newest at the bottom.
-
-    Exit code 0: something matched; 1: nothing did; 3: nothing did, but the store does not reach back so far.
-
-    \b
-    logstore query -S 1h -p warning
-    logstore query -S '2026-11-22 00:25' -U 00:26 -s alfa2 --sort first
-    logstore query 'not running' --episodes -o jsonl
-    logstore query --sql 'SELECT source, sum(count) FROM log GROUP BY 1 ORDER BY 2 DESC'
-    """
-    from logstore.cli import query as work
-
-    _die_quietly()
-    with _reader(context) as reader:
-        if sql is not None:
-            if pattern or since or until or level or source or limit or count or episodes or parts:
-                raise typer.BadParameter("stands alone, but for -o", param_hint="--sql")
-            work.print_sql(reader, sql, output)
-            return
-        asked = work.Asked(
-            pattern=pattern,
-            since=since,
-            until=until,
-            level=level,
-            source=source,
-            regex=regex,
-            invert=invert,
-            raw=raw,
-            state=state,
-            episodes=episodes or parts,
-            parts=parts,
-            sort=sort,
-            reverse=reverse,
-            limit=limit,
-            count=count,
-            ago=ago,
-            ids=ids,
-            output=output,
-        )
-        code = work.answer(reader, asked)
-    sys.stdout.flush()
-    raise typer.Exit(code)
 
 
 def show(
@@ -104,18 +24,35 @@ def show(
     limit: Annotated[
         int, typer.Option("-n", "--limit", min=1, max=1_000_000, help="How many episodes at most.")
     ] = 20,
+    near: Annotated[
+        bool, typer.Option("--near", help="What else began near the beginning of the (newest) episode.")
+    ] = False,
+    radius: Annotated[str | None, typer.Option(metavar="DURATION", help="How near: 30s unless said.")] = None,
+    output: Annotated[
+        Literal["table", "json"], typer.Option("-o", "--output", help="How to print.")
+    ] = "table",
+    utc: Annotated[bool, typer.Option("--utc", help="Times in UTC.")] = False,
+    tz: Annotated[str | None, typer.Option(metavar="ZONE", help="Times in this zone.")] = None,
 ) -> None:
     """Show the life of one content, or one episode: times, counts, gaps, first and last raw text.
 
+    MISSED counts beats that did not come, about: inside an episode, by its largest gap, and before it. The
+    beat is the mean gap without the largest one. It is known of an episode of 4 records and more whose beat
+    is at most twice its smallest gap; a - stands where nothing repeats so regularly.
+
     \b
     logstore show c57
-    logstore show e812
+    logstore show e812 --near
+    logstore show c57 --near --radius 2m
+    logstore show c57 -o json --utc
     """
     from logstore.cli import show as work
+    from logstore.cli.reading import zone_of
 
     _die_quietly()
+    how = work.How(limit, near, radius, output, zone_of(tz, utc=utc))
     with _reader(context) as reader:
-        work.show(reader, number, limit)
+        work.show(reader, number, how)
 
 
 def stats(

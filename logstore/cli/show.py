@@ -1,43 +1,64 @@
 """The work of `logstore show` and `logstore stats`."""
 
-import json
-import re
 import time
+from dataclasses import replace
+from datetime import tzinfo
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from logstore.cli.text import counted, escaped, note, write_json, write_table
+from logstore.cli.ids import parse_id
+from logstore.cli.life import Life, keyed, print_life, print_near
+from logstore.cli.text import counted, escaped, note, write_json, write_jsonl, write_table
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
-from logstore.masks.masker import NUMBER
-from logstore.search.question import (
-    Figures,
-    Part,
+from logstore.search.holding import stats
+from logstore.search.life import (
+    Content,
+    Near,
     describe,
     find_run,
-    joined,
+    lived,
+    mean_gap_ms,
+    near,
     numbers_behind,
-    parts_of,
+    numbers_of_run,
+    run_before,
     runs_of,
-    stats,
 )
-from logstore.search.times import SystemZone, ago, local, offset, seconds
+from logstore.search.rows import Part, Row, joined, parts_of
+from logstore.search.times import SystemZone, ago, local, offset, parse_duration, seconds
 
-_AROUND: Final = 24  # characters on each side that tell which number it is
-_NUMBER: Final = re.compile(r"([ce]?)([1-9][0-9]{0,17})")
+_NEAR_RADIUS: Final = "30s"
+_NEAR_ROWS: Final = 50
+_MEASURED: Final = 1_000  # newest episodes that mean and numbers are of: 100,000 would take a second
 
 
-def show(connection: Connection, number: str, limit: int) -> None:
+class How(NamedTuple):
+    """The options of `show`, as they were given; a `radius` alone asks for what is near, too."""
+
+    limit: int
+    near: bool
+    radius: str | None
+    output: str
+    tz: tzinfo
+
+
+def show(connection: Connection, number: str, how: How) -> None:
     """Print the life of a content (`c57`, `57`) or one run of episodes (`e812`). Raises InvalidQuery."""
-    match = _NUMBER.fullmatch(number)
-    if not match:
-        raise InvalidQuery(
-            f"{number!r} is no id; use c57 for a content or e812 for an episode, as `query --ids` prints them"
-        )
-    if match[1] == "e":
-        _show_episode(connection, int(match[2]))
+    is_episode, wanted = parse_id(number)
+    radius_us = _radius_us(how)
+    life = _life_of_run(connection, wanted) if is_episode else _life_of_content(connection, wanted, how.limit)
+    at_us = life.newest.first_us
+    found = None
+    if radius_us is not None:
+        found = near(connection, life.row.content_id, at_us, radius_us, _NEAR_ROWS)
+    if how.output == "json":
+        write_jsonl([keyed(life, found, at_us)])
     else:
-        _show_content(connection, int(match[2]), limit)
+        print_life(life, how.tz)
+        if found is not None:
+            print_near(found, at_us, how.tz)
+    _note_cuts(life, found, how)
 
 
 def show_stats(connection: Connection, output: str) -> None:
@@ -70,114 +91,95 @@ def show_stats(connection: Connection, output: str) -> None:
     write_table(("WHAT", f"VALUE (times in {tz} {offset(now_us, tz)})"), lines)
 
 
-def _show_content(connection: Connection, content_id: int, limit: int) -> None:
-    found = describe(connection, content_id)
-    if found is None:
+def _radius_us(how: How) -> int | None:
+    return parse_duration(how.radius or _NEAR_RADIUS) if how.near or how.radius is not None else None
+
+
+def _life_of_content(connection: Connection, content_id: int, limit: int) -> Life:
+    content = describe(connection, content_id)
+    if content is None:
         raise InvalidQuery(
             f"{connection.path}: there is no content {content_id}; `logstore query --ids` prints them"
         )
     newest = runs_of(connection, content_id, limit + 1)
-    found_runs = newest[-limit:]
-    tz = SystemZone()
-    print(f"c{content_id}  {found.level.upper()}  {escaped(found.source)}")
-    print(escaped(found.message))
-    print(f"sha256 {found.content_hash}")
-    print()
-    print(
-        f"seen {counted(found.count, 'time')} in {counted(found.episodes, 'episode')}, "
-        f"{'open' if found.is_open else 'closed'} now"
+    shown = newest[-limit:]
+    begin, end = _ends([part for run in shown for part in run])
+    measured = min(max(_MEASURED, limit), content.episodes)
+    return Life(
+        name=f"c{content_id}",
+        row=_row(content, content_id, begin, end),
+        content_hash=content.content_hash,
+        episodes=content.episodes,
+        measured=measured,
+        gap_mean_ms=mean_gap_ms(connection, content_id, measured),
+        runs=lived(shown, run_before(connection, content_id, begin.first_us)),
+        cut=len(newest) > limit,
+        begin=begin,
+        end=end,
+        numbers=numbers_behind(connection, content_id, measured),
     )
-    print(f"{local(found.first_us, tz)} - {local(found.last_us, tz)} ({tz} {offset(found.last_us, tz)})")
-    print(f"gaps {_gaps(found.gap_min_ms, found.gap_max_ms)}")
-    print()
-    _print_runs(found_runs)
-    _print_texts(found_runs[0], found_runs[-1])
-    _print_numbers(found.message, numbers_behind(connection, content_id))
-    if len(newest) > limit:
-        note(f"the newest {limit} episodes; -n for more")
 
 
-def _show_episode(connection: Connection, episode_id: int) -> None:
+def _life_of_run(connection: Connection, episode_id: int) -> Life:
     found = find_run(connection, episode_id)
-    if found is None:
+    content = None if found is None else describe(connection, found[0])
+    if found is None or content is None:
         raise InvalidQuery(
             f"{connection.path}: there is no episode {episode_id}; `query --episodes --ids` prints them"
         )
-    run = parts_of(connection, *found)
-    row = joined(run)
-    print(f"e{row.id} of c{row.content_id}  {row.level.upper()}  {escaped(row.source)}")
-    print(escaped(row.message))
-    print()
-    _print_runs([run])
-    _print_texts(run, run)
-    _print_numbers(row.message, numbers_behind(connection, *found))
-
-
-def _print_runs(found: list[list[Part]]) -> None:
-    tz = SystemZone()
-    rows = [joined(parts) for parts in found]
-    lines = [
-        (
-            f"e{row.id}",
-            local(row.first_us, tz),
-            local(row.last_us, tz),
-            f"x{row.count}",
-            _gaps(row.gap_min_ms, row.gap_max_ms),
-            row.state if row.reason is None else f"{row.state} ({row.reason})",
-        )
-        for row in rows
-    ]
-    write_table(
-        ("ID", f"FIRST SEEN ({tz} {offset(rows[-1].last_us, tz)})", "LAST SEEN", "COUNT", "GAPS", "STATE"),
-        lines,
+    content_id, run_id = found
+    parts = parts_of(connection, content_id, run_id)
+    begin, end = _ends(parts)
+    (run,) = lived([parts], run_before(connection, content_id, begin.first_us))
+    return Life(
+        name=f"e{run.row.id} of c{content_id}",
+        row=run.row,
+        content_hash=content.content_hash,
+        episodes=len(parts),
+        measured=len(parts),
+        gap_mean_ms=run.gap_mean_ms,
+        runs=[run],
+        cut=False,
+        begin=begin,
+        end=end,
+        numbers=numbers_of_run(connection, run_id, parts),
     )
 
 
-def _print_texts(first: list[Part], last: list[Part]) -> None:
-    begin = min(first, key=lambda part: part.first_us)
-    end = max(last, key=lambda part: part.last_us)
-    print()
-    for name, text, attributes in (
-        ("first", begin.first_text, begin.first_attributes),
-        ("last", end.last_text, end.last_attributes),
-    ):
-        print(f"{name} text: {escaped(text)}")
-        if attributes is not None:
-            print(f"{name} attributes: {escaped(json.dumps(json.loads(attributes), ensure_ascii=False))}")
+def _ends(parts: list[Part]) -> tuple[Part, Part]:
+    """Return the part that was first seen first, and the one that was last seen last."""
+    return min(parts, key=lambda part: part.first_us), max(parts, key=lambda part: part.last_us)
 
 
-def _print_numbers(message: str, found: list[Figures]) -> None:
-    if not found:
-        return
-    print()
-    lines = [
-        (
-            escaped(_place(message, each.place)),
-            *(
-                f"{number:g}"
-                for number in (each.smallest, each.largest, each.total / each.numbers, each.last)
-            ),
-            f"x{each.numbers}",
-            escaped(each.largest_text),
+def _row(content: Content, content_id: int, begin: Part, end: Part) -> Row:
+    return replace(
+        joined([begin]),
+        id=content_id,
+        state="open" if content.is_open else "closed",
+        first_us=content.first_us,
+        last_us=content.last_us,
+        count=content.count,
+        count_total=content.count,
+        gap_min_ms=content.gap_min_ms,
+        gap_max_ms=content.gap_max_ms,
+        last_text=end.last_text,
+        reason=end.reason,
+    )
+
+
+def _note_cuts(life: Life, found: Near | None, how: How) -> None:
+    if life.cut:
+        note(f"the newest {counted(how.limit, 'episode')}, first text and silence among them; -n for more")
+    if life.measured < life.episodes:
+        note(
+            f"mean and numbers: of the newest {life.measured:,} of {life.episodes:,} episodes; "
+            f"-n {life.episodes} for all"
         )
-        for each in found
-    ]
-    write_table(("MASKED", "SMALLEST", "LARGEST", "MEAN", "LAST", "COUNT", "RAW TEXT OF THE LARGEST"), lines)
-
-
-def _place(message: str, place: int) -> str:
-    """Return a masked number with a few words around it."""
-    parts = message.split(NUMBER)
-    if place + 1 >= len(parts):  # a raw text that has a placeholder of its own
-        return NUMBER
-    before, after = parts[place][-_AROUND:], parts[place + 1][:_AROUND]
-    return f"{before.split(' ', 1)[-1] if len(before) == _AROUND else before}{NUMBER}{after.split(' ', 1)[0]}"
-
-
-def _gaps(gap_min_ms: int | None, gap_max_ms: int | None) -> str:
-    if gap_min_ms is None or gap_max_ms is None:
-        return "-"
-    return f"{seconds(gap_min_ms)} .. {seconds(gap_max_ms)}"
+    if found is not None and len(found.rows) < found.found:
+        note(
+            f"near: the nearest {len(found.rows)} of {found.found:,}; all that was seen then: "
+            f"`query --episodes --around e{life.newest.id} --radius {how.radius or _NEAR_RADIUS}`"
+        )
 
 
 def _size(path: str) -> int:

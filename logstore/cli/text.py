@@ -1,14 +1,11 @@
 """From rows to a terminal, a pipe or a file. Log text is hostile: nothing of it reaches a terminal raw."""
 
-import csv
-import json
 import math
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
-
-from logstore.search.times import rfc3339
 
 # C0 and C1 controls, DEL, line and paragraph separators, and what turns the direction of text round.
 _HOSTILE: Final = re.compile(
@@ -16,6 +13,10 @@ _HOSTILE: Final = re.compile(
 )
 _WIDE: Final = 0x100
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_GAP: Final = "  "
+_NO_ROOM: Final = {"Mn", "Me", "Cf"}  # marks on the letter before, and what only joins letters
+_WORTH_CUTTING: Final = 30  # with less room for the last column a terminal had better wrap its lines
+_UNPAINTED: Final[Mapping[int, Callable[[str], str]]] = MappingProxyType({})
 
 
 def escaped(text: object) -> str:
@@ -36,6 +37,8 @@ def write_jsonl(rows: Iterable[dict[str, Any]]) -> None:
 
 def write_csv(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
     """Print rows as CSV with a heading."""
+    import csv
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(map(escaped, names))
     for row in rows:
@@ -43,17 +46,47 @@ def write_csv(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
 
 
 def write_table(
-    heading: Sequence[str], lines: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()
-) -> None:
-    """Print columns that line up, two blanks apart; the last one is never padded or cut."""
+    heading: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    *,
+    right: frozenset[int] = frozenset(),
+    paint: Mapping[int, Callable[[str], str]] = _UNPAINTED,
+    width: int | None = None,
+) -> bool:
+    """Print columns that line up, two blanks apart; the last one is never padded.
+
+    `paint` colours the cells of a column below its heading. `width` is that of the terminal: the last
+    column is cut to it, if enough of it remains. Returns whether something was cut.
+    """
     heading = [escaped(cell) for cell in heading]
-    widths = [max(map(len, column)) for column in zip(heading, *lines, strict=True)]
-    for line in (heading, *lines):
+    widths = [max(map(shown_width, column)) for column in zip(heading, *lines, strict=True)]
+    room = None if width is None else width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)
+    if room is None or not _WORTH_CUTTING <= room < widths[-1]:
+        room = widths[-1]
+    for number, line in enumerate((heading, *lines)):
         cells = [
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            _padded(cell, widths[place], paint.get(place) if number else None, before=place in right)
+            for place, cell in enumerate(line[:-1])
         ]
-        _print("  ".join((*cells[:-1], line[-1])).rstrip())
+        last = cut(line[-1], room)
+        painter = paint.get(len(cells)) if number else None
+        _print(_GAP.join((*cells, painter(last) if painter else last)).rstrip())
+    return room < widths[-1]
+
+
+def shown_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def cut(text: str, room: int) -> str:
+    """Return as much of a text as fits into so many columns; an ellipsis stands for the rest."""
+    if shown_width(text) <= room:
+        return text
+    end, room = 0, room - 1
+    while (room := room - _width(text[end])) >= 0:
+        end += 1
+    return text[:end] + "…"
 
 
 def note(message: str) -> None:
@@ -76,8 +109,24 @@ def jsonable(value: Any) -> Any:
 
 def timed(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row with `first_us` and `last_us` given as `first_seen` and `last_seen`, RFC 3339 in UTC."""
+    from logstore.search.times import rfc3339
+
     names = {"first_us": "first_seen", "last_us": "last_seen"}
     return {names.get(name, name): rfc3339(value) if name in names else value for name, value in row.items()}
+
+
+def _padded(cell: str, width: int, paint: Callable[[str], str] | None, *, before: bool) -> str:
+    blanks = " " * (width - shown_width(cell))
+    painted = paint(cell) if paint else cell  # after it was measured: colours take no room
+    return blanks + painted if before else painted + blanks
+
+
+def _width(letter: str) -> int:
+    from unicodedata import category, east_asian_width
+
+    if category(letter) in _NO_ROOM:
+        return 0
+    return 2 if east_asian_width(letter) in "WF" else 1
 
 
 def _cell(value: Any) -> str:
@@ -87,6 +136,8 @@ def _cell(value: Any) -> str:
 
 
 def _json(row: dict[str, Any]) -> str:
+    import json
+
     return _HOSTILE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(row, ensure_ascii=False))
 
 

@@ -1,7 +1,5 @@
 """`log`, `ingest`, `sweep`: what puts logs in and moves them along."""
 
-import getpass
-import socket
 import time
 import warnings
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,10 +34,12 @@ def log(
     \b
     logstore log -p warning -s node1/backup "disk 81 % full"
     """
+    from socket import gethostname
+
     from logstore.search.times import SystemZone, parse_time
 
     timestamp_us = None if at is None else parse_time(at, now_us=_now_us(), tz=SystemZone())
-    source = f"{socket.gethostname()}/{_user()}" if source is None else source
+    source = f"{gethostname()}/{_user()}" if source is None else source
     with _store(context) as store:
         store.log(
             " ".join(message),
@@ -166,8 +166,10 @@ def _store(context: typer.Context, *, window: str | None = None, must_exist: boo
 
 
 def _user() -> str:
+    from getpass import getuser
+
     try:
-        return getpass.getuser()
+        return getuser()
     except (KeyError, OSError):
         return "unknown"
 

@@ -120,9 +120,11 @@ class Connection:
         deadline = time.monotonic() + seconds
         self._raw.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
         self._raw.limit(apsw.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
-        self._raw.set_authorizer(
-            lambda action, *_: apsw.SQLITE_OK if action in _READING else apsw.SQLITE_DENY
-        )
+        self._raw.set_authorizer(_allowed)
+
+    def trace(self, told: Callable[[str, Bindings], None] | None) -> None:
+        """Call `told` with each statement that runs from now on, and its bindings; None: no more."""
+        self._raw.exec_trace = told and (lambda _cursor, sql, bindings: told(sql, bindings) or True)
 
     def explain(self, error: Exception) -> LogStoreError:
         """Turn an error of SQLite into ours: what happened, to which file, what to do next."""
@@ -185,3 +187,9 @@ class Transaction:
         if self._raw.in_transaction:  # FULL, IOERR and NOMEM may have rolled back already
             with contextlib.suppress(apsw.Error):
                 self._raw.execute("ROLLBACK")
+
+
+def _allowed(action: int, first: str | None, *_: str | None) -> int:
+    """Whether a guarded connection may do this; FTS5 asks for a data version before it searches."""
+    asks_version = action == apsw.SQLITE_PRAGMA and first == "data_version"
+    return apsw.SQLITE_OK if asks_version or action in _READING else apsw.SQLITE_DENY

@@ -1,222 +1,122 @@
-"""`query` and `show`: rows with counts inside a range and the lifetime counts beside them."""
+"""`query`: contents or episodes, with counts inside a range and the lifetime counts beside them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from heapq import merge
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from logstore import statements
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
 from logstore.filters import Filter, Order
+from logstore.search.rows import Row, count_inside, joined, newest_of, parts_of
+
+By = Literal["content", "run", "part"]
+"""A content; a run of episodes that a max span parted; or each of its parts."""
+
+_RANKS: Final[dict[Order, Callable[[Row], int]]] = {
+    "last": lambda row: -row.last_us,
+    "first": lambda row: row.first_us,
+    "count": lambda row: -row.count,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of an answer: a content, or a run of episodes. The keys are those of `-o jsonl`.
-
-    Times are microseconds; `count` is inside the range, estimated if `count_exact` is false.
-    """
-
-    id: int
-    state: str
-    first_us: int
-    last_us: int
-    count: int
-    count_total: int
-    count_exact: bool
-    level: str
-    source: str
-    message: str
-    gap_min_ms: int | None
-    gap_max_ms: int | None
-    first_text: str
-    last_text: str
-    reason: str | None
-    content_id: int
+_T = TypeVar("_T")
 
 
-class Part(NamedTuple):
-    """One episode of a run; attributes are JSON text."""
+class Question(NamedTuple):
+    """What is asked: a row for each of what, which of them, and which ones a limit keeps."""
 
-    content_id: int
-    id: int
-    state: str
-    first_us: int
-    last_us: int
-    records: int
-    level: str
-    source: str
-    message: str
-    gap_min_ms: int | None
-    gap_max_ms: int | None
-    first_text: str
-    last_text: str
-    reason: str | None
-    first_attributes: str | None
-    last_attributes: str | None
+    chosen: Filter
+    by: By = "content"
+    order: Order = "last"
+    limit: int | None = None
 
 
 class Answer(NamedTuple):
-    """Rows in the order of printing, and how many there were before the limit."""
+    """The rows that a limit keeps, the best first, and how many there were before it (None: more)."""
 
     rows: list[Row]
-    found: int
+    found: int | None
 
 
-class Reach(NamedTuple):
-    """How far back a store knows; `pruned` if retention has deleted what was before."""
+def ask(connections: Sequence[Connection], question: Question) -> tuple[list[tuple[int, Row]], int | None]:
+    """Ask one or more stores, as one timeline.
 
-    from_us: int
-    pruned: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """The life of one content; gaps in milliseconds."""
-
-    source: str
-    level: str
-    message: str
-    content_hash: str
-    episodes: int
-    count: int
-    first_us: int
-    last_us: int
-    is_open: bool
-    gap_min_ms: int | None
-    gap_max_ms: int | None
+    Returns the rows that the limit keeps, the best first, each with the number of its store; and how
+    many there were before the limit (None: more).
+    """
+    answers = [_answer(connection, question) for connection in connections]
+    rank = _RANKS[question.order]
+    rows = [(number, row) for number, answer in enumerate(answers) for row in answer.rows]
+    rows.sort(key=lambda numbered: (rank(numbered[1]), numbered[0], numbered[1].content_id, numbered[1].id))
+    known = [answer.found for answer in answers if answer.found is not None]
+    return rows[: question.limit], sum(known) if len(known) == len(answers) else None
 
 
-class Figures(NamedTuple):
-    """The `numbers` that one masked place of a content hid, `place` counted from 0."""
-
-    place: int
-    smallest: float
-    largest: float
-    total: float
-    numbers: int
-    last: float
-    largest_text: str
+def _answer(connection: Connection, question: Question) -> Answer:
+    chosen, by, order, limit = question
+    if by == "content":
+        return contents(connection, chosen, order=order, limit=limit)
+    return runs(connection, chosen, order=order, limit=limit, parts=by == "part")
 
 
-class Stats(NamedTuple):
-    """What a store holds; times are microseconds, None where there are no records."""
-
-    store_id: str
-    host: str
-    created_us: int
-    swept_us: int
-    horizon_us: int
-    window_ms: int
-    max_span_ms: int
-    max_open: int
-    contents: int
-    open_episodes: int
-    archived_episodes: int
-    records: int
-    first_us: int | None
-    last_us: int | None
-
-
-_OLDEST_AT_THE_TOP: Final = {"last": True, "first": False, "count": False}
-
-
-def contents(
-    connection: Connection, chosen: Filter, *, order: Order, limit: int | None, reverse: bool
-) -> Answer:
+def contents(connection: Connection, chosen: Filter, *, order: Order, limit: int | None) -> Answer:
     """Answer with one row a content."""
     _install(connection, chosen)
     found = connection.rows(statements.QUERY_CONTENTS, _bindings(chosen, order, limit))
     rows = [replace(Row(*row[1:]), count_exact=bool(row[7])) for row in found]
-    return _answer(rows, found, order, reverse=reverse)
+    return Answer(rows, found[0][0] if found else 0)
 
 
-def runs(
-    connection: Connection, chosen: Filter, *, order: Order, limit: int | None, reverse: bool, parts: bool
-) -> Answer:
+def runs(connection: Connection, chosen: Filter, *, order: Order, limit: int | None, parts: bool) -> Answer:
     """Answer with one row a run of episodes, or, with `parts`, one row an episode."""
+    if order == "last" and limit is not None and chosen.state == "all" and not chosen.ranged:
+        return _newest_runs(connection, chosen, limit, parts=parts)
     _install(connection, chosen)
     found = connection.rows(statements.QUERY_RUNS, {**_bindings(chosen, order, limit), "parts": parts})
-    rows = []
-    for _, content_id, run_id, count, whole in found:
-        run = joined(parts_of(connection, content_id, run_id, parts=parts))
-        rows.append(replace(run, count=count, count_exact=bool(whole)))
-    keys = {
-        "last": lambda row: -row.last_us,
-        "first": lambda row: row.first_us,
-        "count": lambda row: -row.count,
-    }
-    rows.sort(key=keys[order])
-    return _answer(rows, found, order, reverse=reverse)
+    rows = [_row(connection, row) for row in found]
+    rows.sort(key=lambda row: (_RANKS[order](row), row.content_id, row.id))
+    return Answer(rows, found[0][0] if found else 0)
 
 
-def parts_of(connection: Connection, content_id: int, run_id: int, *, parts: bool = False) -> list[Part]:
-    """Return the parts of a run, first to last; with `parts` only the one whose id is `run_id`."""
-    return [Part(*row) for row in connection.rows(statements.PARTS_OF_RUN, (content_id, parts, run_id))]
+def printed(rows: list[_T], order: Order, *, reverse: bool) -> list[_T]:
+    """Return ranked rows in the order of printing: times oldest first, counts largest first."""
+    oldest_at_the_top = order == "last"
+    return rows[::-1] if oldest_at_the_top is not reverse else rows
 
 
-def joined(parts: list[Part]) -> Row:
-    """Return a run as one row: id and first of its first part, counts summed, state of its last."""
-    first, last = parts[0], parts[-1]
-    total = sum(part.records for part in parts)
-    return Row(
-        id=first.id,
-        state=last.state,
-        first_us=min(part.first_us for part in parts),
-        last_us=max(part.last_us for part in parts),
-        count=total,
-        count_total=total,
-        count_exact=True,
-        level=first.level,
-        source=first.source,
-        message=first.message,
-        gap_min_ms=min((part.gap_min_ms for part in parts if part.gap_min_ms is not None), default=None),
-        gap_max_ms=max((part.gap_max_ms for part in parts if part.gap_max_ms is not None), default=None),
-        first_text=min(parts, key=_first_us).first_text,
-        last_text=max(parts, key=_last_us).last_text,
-        reason=last.reason,
-        content_id=first.content_id,
-    )
+def _newest_runs(connection: Connection, chosen: Filter, limit: int, *, parts: bool) -> Answer:
+    """Answer without a look at every episode: the newest runs are among those of the newest contents."""
+    newest = contents(connection, chosen, order="last", limit=limit)
+    streams = [_keys(connection, row.content_id, parts=parts) for row in newest.rows]
+    keys: dict[tuple[int, int], None] = {}
+    more = newest.found != len(newest.rows)
+    for _, content_id, run_id in merge(*streams):
+        if len(keys) == limit and (content_id, run_id) not in keys:
+            more = True
+            break
+        keys[content_id, run_id] = None
+    return Answer([_run(connection, *key, parts=parts) for key in keys], None if more else len(keys))
 
 
-def runs_of(connection: Connection, content_id: int, limit: int) -> list[list[Part]]:
-    """Return the newest runs of a content, oldest first, each as its parts."""
-    newest = connection.rows(statements.RUNS_OF_CONTENT, (content_id, limit))
-    return [parts_of(connection, content_id, run_id) for (run_id,) in reversed(newest)]
+def _keys(connection: Connection, content_id: int, *, parts: bool) -> Iterator[tuple[int, int, int]]:
+    for last_us, episode_id, run_id in newest_of(connection, content_id):
+        yield -last_us, content_id, episode_id if parts else run_id
 
 
-def find_run(connection: Connection, episode_id: int) -> tuple[int, int] | None:
-    """Return the content and the run of an episode, None if there is no such episode."""
-    row = connection.row(statements.FIND_RUN, (episode_id,))
-    return None if row is None else (row[0], row[1])
+def _row(connection: Connection, found: tuple[Any, ...]) -> Row:
+    """Return a row of `query_runs.sql`; one of several parts is put together from them."""
+    _, is_run, content_id, run_id, count, whole, state, first_us, last_us, total, *rest = found
+    if is_run:
+        run = _run(connection, content_id, run_id, parts=False)
+        return replace(run, count=count, count_exact=bool(whole))
+    values = (run_id, state, first_us, last_us, count, total, bool(whole), *rest, content_id)
+    return Row(*values)
 
 
-def describe(connection: Connection, content_id: int) -> Content | None:
-    """Return the life of a content, None if there is no such content."""
-    row = connection.row(statements.DESCRIBE_CONTENT, (content_id,))
-    return None if row is None else Content(*row)
-
-
-def numbers_behind(connection: Connection, content_id: int, run_id: int = 0) -> list[Figures]:
-    """Return the numbers behind the masks of a content, of all its episodes or of one run."""
-    return [Figures(*row) for row in connection.rows(statements.NUMBERS_BEHIND, (content_id, run_id))]
-
-
-def masks_hide(connection: Connection) -> bool:
-    """Return whether messages of this store may be masked."""
-    return bool(connection.one(statements.HAS_MASKS)[0])
-
-
-def reach(connection: Connection) -> Reach:
-    """Return how far back a store knows: its creation or its oldest record, or the prune horizon if later."""
-    created_us, oldest_us, horizon_us = connection.one(statements.REACH)
-    from_us = created_us if oldest_us is None else min(created_us, oldest_us)
-    return Reach(max(from_us, horizon_us), horizon_us > 0)
-
-
-def stats(connection: Connection) -> Stats:
-    """Return what a store holds."""
-    return Stats(*connection.one(statements.STATS))
+def _run(connection: Connection, content_id: int, run_id: int, *, parts: bool) -> Row:
+    return joined(parts_of(connection, content_id, run_id, parts=parts))
 
 
 def run_sql(
@@ -233,21 +133,6 @@ def run_sql(
     return names, connection.stream(statement)
 
 
-def count_inside(count: int, first_us: int, last_us: int, since_us: int, until_us: int) -> int:
-    """Estimate how many records of a cut episode lie in a range: in exact integers, halves up."""
-    span = last_us - first_us
-    overlap = min(last_us, until_us) - max(first_us, since_us)
-    return 1 + (2 * (count - 1) * overlap + span) // (2 * span)
-
-
-def _first_us(part: Part) -> int:
-    return part.first_us
-
-
-def _last_us(part: Part) -> int:
-    return part.last_us
-
-
 def _install(connection: Connection, chosen: Filter) -> None:
     chosen.install(connection)
     connection.define("count_inside", count_inside)
@@ -255,9 +140,3 @@ def _install(connection: Connection, chosen: Filter) -> None:
 
 def _bindings(chosen: Filter, order: Order, limit: int | None) -> dict[str, Any]:
     return chosen.bindings() | {"order": order, "limit": -1 if limit is None else limit}
-
-
-def _answer(rows: list[Row], found: list[tuple[Any, ...]], order: Order, *, reverse: bool) -> Answer:
-    if _OLDEST_AT_THE_TOP[order] is not reverse:
-        rows.reverse()
-    return Answer(rows, found[0][0] if found else 0)

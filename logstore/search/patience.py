@@ -1,0 +1,102 @@
+"""An end for searches that have none.
+
+Neither `re` nor a function of SQLite can be interrupted: while they run, no signal handler, no thread and no
+progress handler gets its turn. The default action of SIGPROF needs no turn: the kernel ends the process. So
+what may never end runs in a child that has a timer, and its parent is left to say why there is no answer.
+Time is processor time: a reader who leaves the pager open, or a busy machine, stops nothing.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Final
+
+from logstore.errors import InvalidQuery
+from logstore.filters import Matcher, regex
+
+TEXT_SECONDS: Final = 2.0
+"""An innocent pattern takes a few hundredths of a second for the longest message there can be."""
+
+_GUARD_SECONDS: Final = 1.0  # for the guard of the connection, which says more
+_FORWARDED: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def patient_regex(pattern: str, *, invert: bool = False) -> Matcher:
+    """Return the matcher of a user's regular expression, in a child process that it may end.
+
+    Call it before a store is opened. Raises InvalidQuery: for a pattern that is none, before anything else;
+    in the parent, and only there, for one that does not end on a message.
+    """
+    matcher = regex(pattern, invert=invert)
+    go_on_in_a_child(
+        f"the regular expression {pattern!r} was stopped after {TEXT_SECONDS:g} s on a single message; leave "
+        "out the repeat inside a repeat, (a+)+, or the second of two that fit the same text, .*.*"
+    )
+    return each_within(matcher, TEXT_SECONDS)
+
+
+def patient_sql(seconds: float) -> None:
+    """Go on in a child process that a user's SQL may end, if a single step of it takes more than `seconds`.
+
+    Call it before a store is opened; what is slow in many steps `Connection.guard` stops before.
+    Raises InvalidQuery, in the parent, and only there.
+    """
+    go_on_in_a_child(
+        f"the statement ran for more than {seconds:g} s and was stopped inside one function; narrow it down",
+        seconds + _GUARD_SECONDS,
+    )
+
+
+def go_on_in_a_child(complaint: str, seconds: float = 0.0) -> None:
+    """Return in a child process that ends itself after `seconds` of processor time, 0 for no limit.
+
+    The parent waits for it and exits as the child does. Raises InvalidQuery, in the parent, with the
+    `complaint` if a timer ended the child. Call it before a store is opened: SQLite's locks don't survive it.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        return
+    _exit_as(_ended(child), complaint)
+
+
+def each_within(matcher: Matcher, seconds: float) -> Matcher:
+    """Return a matcher that ends this process if it takes longer for one call, in processor time.
+
+    Only for the child of `go_on_in_a_child`, whose parent says what happened; it replaces its limit.
+    """
+
+    def matches(*texts: str) -> bool:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        try:
+            return matcher(*texts)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+
+    return matches
+
+
+def _ended(child: int) -> int:
+    """Wait for a child, pass on what would end us, and return its exit code, negative for a signal."""
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        os.kill(child, number)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal interrupts the child, too
+    for number in _FORWARDED:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, forward)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _exit_as(code: int, complaint: str) -> None:
+    if code == -signal.SIGPROF:
+        raise InvalidQuery(complaint)
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
