@@ -14,8 +14,8 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 LAYERS = (
     {"errors"},  # on the ground alone: record.py and everyone else raises them
     {"record", "settings", "statements"},
-    {"identity", "fold", "database", "writer", "checkpoint", "masks", "numbers"},
-    {"batch", "filters", "sweep", "upgrade"},
+    {"identity", "fold", "database", "backlog", "checkpoint", "masks", "numbers"},
+    {"batch", "filters", "sweep", "upgrade", "writer"},
     {"intake", "rulebook"},
     {"store"},
     {"handler", "sweeper", "sources", "search", "fleet"},

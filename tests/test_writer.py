@@ -21,8 +21,9 @@ from model import NOW_US, Clock, Model, unmasked
 from test_model import CONTENTS, T_MS, folder, opened, quickly, raw, rows, shown, took
 
 from logstore import LogStore, LogStoreHandler, Record, errors
+from logstore.backlog import Backlog
 from logstore.identity import MAX_MESSAGE_BYTES, escape
-from logstore.writer import BackgroundWriter, Backlog
+from logstore.writer import BackgroundWriter
 
 Token = tuple[str, int]
 LONG = 3600.0
@@ -665,7 +666,7 @@ def test_a_backlog_is_bounded_however_long_it_waits() -> None:
 
 def test_a_coarser_grain_is_said_in_the_store(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads the times later must know what they are worth."""
-    monkeypatch.setattr("logstore.writer._MIN_WEIGHT", 1_000)
+    monkeypatch.setattr("logstore.backlog._MIN_WEIGHT", 1_000)
     sink.open.clear()
     clock = Clock(NOW_US)
     with writing(sink, clock_us=clock, max_pending=10) as writer:
@@ -685,7 +686,7 @@ def test_a_backlog_that_is_full_of_times_drops_and_counts(
     sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last bound: times in no order at all cannot be folded."""
-    monkeypatch.setattr("logstore.writer._MIN_WEIGHT", 1_000)
+    monkeypatch.setattr("logstore.backlog._MIN_WEIGHT", 1_000)
     sink.open.clear()
     with writing(sink, max_pending=10) as writer:
         writer.log("first")

@@ -6,18 +6,15 @@ from datetime import tzinfo
 from typing import Final
 
 from logstore.cli.terminal import ColorChoice, on_terminal
+from logstore.cli.words import Span, level_of
 from logstore.errors import InvalidQuery
-from logstore.filters import Filter, Matcher, Order, StateFilter, substring
+from logstore.filters import Filter, Matcher, Order, StateFilter
 from logstore.record import TIME_END_US
-from logstore.search.patience import patient_regex
 from logstore.search.question import By
-from logstore.search.times import local, midnight, parse_duration, parse_time
+from logstore.search.times import midnight, parse_duration, parse_time
 
 TERMINAL_LIMIT: Final = 50
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
-
-Span = tuple[int | None, int | None]
-"""A range of time in microseconds, half open; None: no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +77,6 @@ class Asked:
         return self
 
 
-def span(asked: Asked, now_us: int, tz: tzinfo) -> Span:
-    """Return the range of `--since` and `--until`. Raises InvalidQuery."""
-    since_us = None if asked.since is None else parse_time(asked.since, now_us=now_us, tz=tz)
-    until_us = (
-        None if asked.until is None else parse_time(asked.until, now_us=now_us, tz=tz, after_us=since_us)
-    )
-    if since_us is not None and until_us is not None and since_us >= until_us:
-        raise InvalidQuery(
-            f"--since {local(since_us, tz)} is not before --until {local(until_us, tz)}; turn them round"
-        )
-    return since_us, until_us
-
-
 def two_spans(asked: tuple[str, str], now_us: int, tz: tzinfo) -> tuple[Span, Span]:
     """Return the ranges of `--diff`; a bare clock time in the second is of the first one's day.
 
@@ -116,14 +100,11 @@ def _from_until(text: str, now_us: int, tz: tzinfo, after_us: int | None) -> tup
 def chosen(asked: Asked, matcher: Matcher | None, within: Span) -> Filter:
     """Return the filter for a range. Raises InvalidQuery."""
     since_us, until_us = within
-    level: str | int | None = asked.level
-    if asked.level is not None and asked.level.isdecimal() and len(asked.level) == 1:
-        level = int(asked.level)
     return Filter.chosen(
         state=asked.state,
         since_us=since_us,
         until_us=until_us,
-        level=level,
+        level=level_of(asked.level),
         source=asked.source,
         matcher=matcher,
         raw=asked.raw,
@@ -157,13 +138,3 @@ def _unseen_since_us(asked: Asked, since_us: int | None) -> int | None:
     if asked.new_within is not None and since_us is not None:
         return max(since_us - parse_duration(asked.new_within), 0)
     return 0 if asked.new else None
-
-
-def matcher_of(asked: Asked) -> Matcher | None:
-    """Return what PATTERN asks for. Call it before a store is opened. Raises InvalidQuery."""
-    if asked.pattern is None:
-        if asked.regex or asked.invert:
-            raise InvalidQuery("-E and -v need a PATTERN")
-        return None
-    make = patient_regex if asked.regex else substring
-    return make(asked.pattern, invert=asked.invert)

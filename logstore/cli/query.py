@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
 
-from logstore.cli.asked import Asked, chosen, limit, span, step_us, two_spans
+from logstore.cli.asked import Asked, chosen, limit, step_us, two_spans
 from logstore.cli.bars import print_slices
 from logstore.cli.ids import parse_id
 from logstore.cli.rows import Style, print_changes, print_rows
 from logstore.cli.sql import print_sql
 from logstore.cli.terminal import colour_allowed, terminal_width
 from logstore.cli.text import note
+from logstore.cli.words import span
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
 from logstore.filters import Filter, Matcher
@@ -44,7 +45,7 @@ def answer(connections: Sequence[Connection], asked: Asked, matcher: Matcher | N
         return _differ(
             connections, asked, chosen(asked, matcher, before), chosen(asked, matcher, after), style
         )
-    within = span(asked, style.now_us, tz)
+    within = span(asked.since, asked.until, style.now_us, tz)
     if asked.around is not None:
         within = _around(connections, asked, tz)
     wanted = chosen(asked, matcher, within)
@@ -87,7 +88,7 @@ def run_saved(connections: Sequence[Connection], name: str, asked: Asked, tz: tz
         return
     if len(connections) > 1:
         raise InvalidQuery("--saved asks one store; give --db once")
-    since_us, until_us = span(asked, time.time_ns() // 1000, tz)
+    since_us, until_us = span(asked.since, asked.until, time.time_ns() // 1000, tz)
     wanted = chosen(asked, None, (since_us, until_us))
     given = {
         "since_us": since_us,

@@ -133,10 +133,11 @@ def query(
     logstore query --sql 'SELECT source, sum(count) FROM log GROUP BY 1 ORDER BY 2 DESC'
     """
     from logstore.cli import query as work
-    from logstore.cli.asked import Asked, matcher_of
+    from logstore.cli.asked import Asked
     from logstore.cli.explaining import explained
     from logstore.cli.reading import readers, zone_of
     from logstore.cli.terminal import paged
+    from logstore.cli.words import matcher_of
 
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for alone, takes in _ALONE.items():
@@ -144,7 +145,7 @@ def query(
             _refuse_others(context, {alone, *takes})
     asked = Asked(**{name: context.params[name] for name in Asked.__slots__})
     code, zone = 0, zone_of(tz, utc=utc)
-    matcher = matcher_of(asked) if saved is None else None
+    matcher = matcher_of(pattern, regex=regex, invert=invert) if saved is None else None
     if sql is not None:
         work.be_patient()
     with (

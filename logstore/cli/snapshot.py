@@ -6,10 +6,11 @@ from pathlib import Path
 
 from logstore.cli.progress import Progress
 from logstore.cli.text import counted, escaped, note
-from logstore.errors import InvalidQuery, StoreUnavailable
+from logstore.cli.words import span
+from logstore.errors import StoreUnavailable
 from logstore.filters import Filter
 from logstore.keeping.snapshot import Wanted, manifest_of, take_snapshot
-from logstore.search.times import SystemZone, local, parse_time
+from logstore.search.times import SystemZone
 
 
 def snapshot(
@@ -38,13 +39,7 @@ def snapshot(
 
 
 def _filter(since: str | None, until: str | None, source: str | None, now_us: int) -> Filter:
-    tz = SystemZone()
-    since_us = None if since is None else parse_time(since, now_us=now_us, tz=tz)
-    until_us = None if until is None else parse_time(until, now_us=now_us, tz=tz, after_us=since_us)
-    if since_us is not None and until_us is not None and since_us >= until_us:
-        raise InvalidQuery(
-            f"--since {local(since_us, tz)} is not before --until {local(until_us, tz)}; turn them round"
-        )
+    since_us, until_us = span(since, until, now_us, SystemZone())
     return Filter.chosen(since_us=since_us, until_us=until_us, source=source)
 
 

@@ -18,8 +18,8 @@ from logstore.cli.places import places
 from logstore.cli.screen import Screen, is_terminal, silent_keys, terminal_size
 from logstore.cli.terminal import colour_allowed
 from logstore.cli.text import escaped, note, timed, write_jsonl
-from logstore.errors import InvalidQuery
-from logstore.filters import Filter, Matcher, regex, substring
+from logstore.cli.words import level_of, matcher_of
+from logstore.filters import Filter
 from logstore.search.following import Beginning, Following
 from logstore.search.rows import Row
 from logstore.search.times import local, parse_duration, parse_time
@@ -190,19 +190,8 @@ def _beginning(asked: Asked) -> Beginning:
 
 
 def _chosen(asked: Asked) -> Filter:
-    level: str | int | None = asked.level
-    if asked.level is not None and asked.level.isdecimal() and len(asked.level) == 1:
-        level = int(asked.level)
-    return Filter.chosen(level=level, source=asked.source, matcher=_matcher(asked), raw=asked.raw)
-
-
-def _matcher(asked: Asked) -> Matcher | None:
-    if asked.pattern is None:
-        if asked.regex or asked.invert:
-            raise InvalidQuery("-E and -v need a PATTERN")
-        return None
-    make = regex if asked.regex else substring
-    return make(asked.pattern, invert=asked.invert)
+    matcher = matcher_of(asked.pattern, regex=asked.regex, invert=asked.invert)
+    return Filter.chosen(level=level_of(asked.level), source=asked.source, matcher=matcher, raw=asked.raw)
 
 
 @contextmanager

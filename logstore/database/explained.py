@@ -72,7 +72,11 @@ def _is_full(path: Path) -> bool:
 def _denied(error: Exception, path: Path) -> LogStoreError:
     if isinstance(error, apsw.ReadOnlyError) and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return ReadOnly(f"{path}: this store was opened for reading only")
+    if os.access(path, os.R_OK):
+        why = f"SQLite needs write permission on {path.parent} for its -shm file: get that"
+    else:
+        why = "you may not read it: be of its group (--group at creation)"
     return StoreUnavailable(
-        f"{path}: cannot be opened ({error}); it needs write permission on {path.parent}: check that, "
-        "or have its owner copy it with `sqlite3 FILE '.backup COPY'`"
+        f"{path}: cannot be opened ({error}); {why}, "
+        f"or have its owner run `logstore --db {path} snapshot COPY`"
     )
