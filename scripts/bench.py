@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import apsw  # noqa: TID251  the peers are plain SQLite
 import bench_parse
+import bench_query
 
 from logstore import LogStore, Record, statements
 
@@ -44,19 +45,54 @@ class Sizes(NamedTuple):
     calls: int
     lines: int
     parsed: int
+    contents: int
+    small: int  # archived episodes
+    large: int
 
 
 FULL: Final = Sizes(
-    records=500_000, batch=10_000, few=2_000, many=100_000, calls=5_000, lines=1_000_000, parsed=50_000
+    records=500_000,
+    batch=10_000,
+    few=2_000,
+    many=100_000,
+    calls=5_000,
+    lines=1_000_000,
+    parsed=50_000,
+    contents=20_000,
+    small=100_000,
+    large=3_000_000,
 )
-QUICK: Final = Sizes(records=2_000, batch=500, few=100, many=1_000, calls=50, lines=2_000, parsed=500)
+QUICK: Final = Sizes(
+    records=2_000,
+    batch=500,
+    few=100,
+    many=1_000,
+    calls=50,
+    lines=2_000,
+    parsed=500,
+    contents=1_000,
+    small=2_000,
+    large=6_000,
+)
 
 Result = Mapping[str, float]
 """What one round measured, by name."""
 
 
+class Line(Protocol):
+    """One line of a table, measured in several rounds."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its figures by name."""
+        ...
+
+    def as_line(self) -> str:
+        """Return it as text."""
+        ...
+
+
 class Row(NamedTuple):
-    """One line of the table: a figure for each round, and the medians that stand behind it."""
+    """One line of the table of ratios: a figure for each round, and the medians that stand behind it."""
 
     name: str
     goal: str
@@ -248,10 +284,11 @@ def queue_row(number: int, order: int) -> tuple[Any, ...]:
     )
 
 
-def log_row(folder: Path, rounds: int, sizes: Sizes) -> Row:
-    """Measure a durable `log()` beside a bare UPSERT of the same shape, call by call."""
+def log_rows(folder: Path, rounds: int, sizes: Sizes) -> Iterator[Row]:
+    """Measure a durable `log()` beside a bare UPSERT of the same shape, call by call; then `log_many`."""
     results = [log_calls(folder, sizes.calls) for _ in range(rounds)]
-    return ratio_row("log(), durable, p50", "<= 1.5", results, "us")
+    yield ratio_row("log(), durable, p50", "<= 1.5", results, "us")
+    yield from log_many_rows(folder, rounds, sizes)
 
 
 # -- ingest ----------------------------------------------------------------------------------------
@@ -312,7 +349,7 @@ def timed_process(command: list[str]) -> tuple[float, float]:
 # -- reading a line --------------------------------------------------------------------------------
 
 
-def parse_rows(rounds: int, sizes: Sizes) -> Iterator[Row]:
+def parse_rows(_folder: Path, rounds: int, sizes: Sizes) -> Iterator[Row]:
     """Measure parsing beside one regular expression a line, and masking beside parsing, by format."""
     for name, lines in bench_parse.samples(sizes.parsed).items():
         results = in_turn(rounds, bench_parse.runs(name, lines))
@@ -321,15 +358,63 @@ def parse_rows(rounds: int, sizes: Sizes) -> Iterator[Row]:
         yield ratio_row(f"mask {name}, to parsing", "<= 1", beside, "s")
 
 
+# -- asking ----------------------------------------------------------------------------------------
+
+
+def query_rows(folder: Path, rounds: int, sizes: Sizes) -> Iterator[Line]:
+    """Measure each kind of query at two sizes of a store, after a first time that warms up."""
+    paths = {size: folder / f"{size}.db" for size in (sizes.small, sizes.large)}
+    for size, path in paths.items():
+        bench_query.build(path, size, sizes.contents)
+    with bench_query.written(list(paths.values())):
+        for case in bench_query.cases():
+            runs = {str(size): partial(bench_query.seconds_of, case, path) for size, path in paths.items()}
+            _, *results = in_turn(1 + rounds, runs)
+            taken = [[1000 * result[name] for result in results] for name in runs]
+            yield bench_query.Timed(case, *taken)
+    for path in paths.values():
+        path.unlink()
+
+
+def start_rows(folder: Path, rounds: int, sizes: Sizes) -> Iterator[Row]:
+    """Measure how long the command takes that does next to nothing, beside a Python that does nothing."""
+    path = folder / "start.db"
+    with LogStore(path) as store:
+        store.log_many(records(sizes.few, sizes.few))
+    commands = {
+        "peer": [sys.executable, "-c", "pass"],
+        "--help": [*LOGSTORE, "--help"],
+        "query -n 5": [*LOGSTORE, "--db", str(path), "query", "-n", "5"],
+    }
+    runs = {name: partial(seconds_of, command) for name, command in commands.items()}
+    results = in_turn(4 * rounds, runs)
+    for name in list(commands)[1:]:
+        yield ratio_row(f"logstore {name}, to python -c pass", "<= 8", results, "s", ours=name)
+    path.unlink()
+
+
+def seconds_of(command: list[str]) -> float:
+    """Run a command. Returns its seconds."""
+    return timed_process(command)[0]
+
+
 # -- the command -----------------------------------------------------------------------------------
 
 
-def measure(folder: Path, rounds: int, sizes: Sizes) -> Iterator[Row]:
+SECTIONS: Final[Mapping[str, Callable[[Path, int, Sizes], Iterator[Line]]]] = {
+    "ingest": ingest_rows,  # first: see there
+    "log": log_rows,
+    "parse": parse_rows,
+    "start": start_rows,
+    "queries": query_rows,
+}
+
+
+def measure(folder: Path, rounds: int, sizes: Sizes, only: str | None) -> Iterator[Line]:
     """Yield each row as soon as it is measured."""
-    yield from ingest_rows(folder, rounds, sizes)  # first: see there
-    yield log_row(folder, rounds, sizes)
-    yield from log_many_rows(folder, rounds, sizes)
-    yield from parse_rows(rounds, sizes)
+    for name, rows in SECTIONS.items():
+        if only in {None, name}:
+            yield from rows(folder, rounds, sizes)
 
 
 def machine() -> dict[str, Any]:
@@ -344,6 +429,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each is measured (5)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, not how fast")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument("--only", choices=SECTIONS, help="measure this alone")
     parser.add_argument(
         "--folder", default="/var/tmp", help="where to write, on the disk to measure (/var/tmp)"
     )
@@ -355,7 +441,7 @@ def main() -> None:
     options = parsed()
     sizes = QUICK if options.quick else FULL
     with tempfile.TemporaryDirectory(prefix="logstore-bench-", dir=options.folder) as folder:
-        rows = measure(Path(folder), options.rounds, sizes)
+        rows = measure(Path(folder), options.rounds, sizes, options.only)
         if options.json:
             everything = {"machine": machine(), "rounds": options.rounds, **sizes._asdict()}
             print(json.dumps({**everything, "rows": [row.as_json() for row in rows]}, indent=2))
@@ -365,9 +451,19 @@ def main() -> None:
             f", {options.rounds} rounds",
             sep="",
         )
-        print(LINE.format("what", "median", "low..high", "goal", "logstore", "peer"))
+        kind: type | None = None
         for row in rows:
+            if type(row) is not kind:
+                kind = type(row)
+                print(heading(row, sizes))
             print(row.as_line(), flush=True)
+
+
+def heading(row: Line, sizes: Sizes) -> str:
+    """Return what stands above a table that begins with this row."""
+    if isinstance(row, Row):
+        return LINE.format("what", "median", "low..high", "goal", "logstore", "peer")
+    return bench_query.heading(sizes.small, sizes.large)
 
 
 if __name__ == "__main__":

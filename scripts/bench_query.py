@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -319,7 +319,9 @@ def _of_ranges() -> Iterator[Case]:
             "two stores": _asks(**within, times=2),
         }
         yield from (Case(f"{name}: {kind}", ask, ranged=True) for kind, ask in made.items())
-    yield Case("1 h: -n all", _asks(since=_at(UNTIL_US - HOUR_US), until=_at(UNTIL_US), limit="all"), ranged=True)
+    yield Case(
+        "1 h: -n all", _asks(since=_at(UNTIL_US - HOUR_US), until=_at(UNTIL_US), limit="all"), ranged=True
+    )
     yield Case("--around c1", _asks(around="c1"), ranged=True)
     yield Case("--around c1 --episodes", _asks(around="c1", episodes=True), ranged=True)
 
@@ -350,7 +352,8 @@ def _at(time_us: int) -> str:
 def _asked(pattern: str | None, **given: Any) -> Asked:
     """Return the options of `logstore query`, as on a terminal where they were not given."""
     usual = {name: signature(options).parameters[name].default for name in Asked.__slots__}
-    return Asked(**{**usual, "limit": "50", "pattern": pattern, **given})
+    limit = None if given.get("hist") else "50"
+    return Asked(**{**usual, "limit": limit, "pattern": pattern, **given})
 
 
 def _asks(pattern: str | None = None, *, times: int = 1, **given: Any) -> Ask:
@@ -398,11 +401,3 @@ def _follow_polls(path: Path) -> None:
         feed = Feed(reader, Filter())
         next_id = feed.position().next_id
         feed.renewed(feed.opened(next_id - 201, next_id, 0))
-
-
-if __name__ == "__main__":
-    import sys
-
-    start = datetime.now(UTC)
-    build(Path(sys.argv[1]), int(sys.argv[2]), 20_000)
-    print(datetime.now(UTC) - start)

@@ -37,10 +37,11 @@ folded AS (
         sum(iif(whole, count, count_inside(count, first_us, last_us, :since_us, :until_us))) AS count,
         min(whole) AS whole
     FROM touched AS t
-    WHERE :unseen_since_us IS NULL OR NOT EXISTS (
-        SELECT 1 FROM episode AS e
-        WHERE e.content_id = t.content_id AND e.last_us >= :unseen_since_us AND e.first_us < :since_us)
     GROUP BY content_id, run_id
+    HAVING :unseen_since_us IS NULL OR NOT EXISTS (
+        SELECT 1 FROM episode AS e
+        WHERE e.content_id = t.content_id AND e.last_us >= :unseen_since_us
+            AND e.last_us < :since_us + (SELECT longest_us FROM store) AND e.first_us < :since_us)
 ),
 complete AS (
     SELECT

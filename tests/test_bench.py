@@ -36,12 +36,23 @@ def test_every_row_has_numbers(tmp_path: Path) -> None:
         "log_many, 100 distinct",
         "log_many, 1,000 distinct",
         "parse monit",
+        "logstore --help",
     ):
         assert subject in names
-    assert len(result["rows"]) == 7 + 2 * 8  # parsing and masking of eight formats
-    for row in result["rows"]:
+    ratios = [row for row in result["rows"] if "median" in row]
+    assert len(ratios) == 7 + 2 * 8 + 2  # parsing and masking of eight formats, two starts
+    for row in ratios:
         assert 0 < row["low"] <= row["median"] <= row["high"], row
+    queries = [row for row in result["rows"] if "growth" in row]
+    assert len(queries) == len(result["rows"]) - len(ratios) > 50
+    for row in queries:
+        assert 0 < row["low_ms"] <= row["large_ms"] <= row["high_ms"], row
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_section_is_measured_alone(tmp_path: Path) -> None:
+    names = [row["name"] for row in bench("--only", "start", "--folder", str(tmp_path))["rows"]]
+    assert [name.split(",")[0] for name in names] == ["logstore --help", "logstore query -n 5"]
 
 
 def test_a_missing_peer_is_said_and_left_out(tmp_path: Path) -> None:

@@ -114,6 +114,16 @@ class Made:
         shutil.rmtree(self.folder)
 
 
+def test_a_host_that_only_messages_name_is_left_out_when_it_is_named(cli: Cli) -> None:
+    """Which words of a message are hosts, nobody but the user knows."""
+    cli.ok("log", "-s", "alfa2/crmd", "gamma left; alfa2 stays")
+    done = cli("snapshot", "part.db", "--host", "gamma")
+    assert (done.code, done.out) == (2, "")
+    assert "--redact hosts" in done.err
+    cli.ok("snapshot", "part.db", "--redact", "hosts", "--host", "gamma")
+    assert rows(cli.folder / "part.db", "SELECT message FROM content") == [("host-2 left; host-1 stays",)]
+
+
 @few
 @given(kept=records)
 def test_a_snapshot_of_everything_is_the_store(folder: Path, kept: list[Record]) -> None:

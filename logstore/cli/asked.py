@@ -15,6 +15,11 @@ from logstore.search.times import midnight, parse_duration, parse_time
 
 TERMINAL_LIMIT: Final = 50
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
+_UNFIT: Final = {
+    "--diff": ("episodes", "parts"),
+    "--hist": ("episodes", "parts", "fields", "ids", "ago", "limit", "reverse", "count"),
+}
+"""Options that mean nothing beside another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Asked:
     hist: bool
     step: str | None
     around: str | None
-    radius: str
+    radius: str | None
     episodes: bool
     parts: bool
     sort: Order
@@ -58,22 +63,34 @@ class Asked:
         """What a row is."""
         return "part" if self.parts else "run" if self.episodes else "content"
 
+    @property
+    def sliced(self) -> bool:
+        """Whether slices of time are counted, not rows listed."""
+        return self.hist or self.step is not None
+
     def checked(self) -> "Asked":
         """Return the same. Raises InvalidQuery for options that contradict each other."""
         apart = {
             "--diff": self.diff,
-            "--hist": self.hist or self.step,
+            "--hist": self.sliced,
             "--around": self.around,
         }
         given = [name for name, value in apart.items() if value]
+        if self.raw and self.pattern is None:
+            raise InvalidQuery("--raw needs a PATTERN")
         if len(given) > 1:
             raise InvalidQuery(f"{' and '.join(given)} answer different questions; take one of them")
         if (self.diff or self.around) and (self.since or self.until):
             raise InvalidQuery(f"{given[0]} says which times; leave out --since and --until")
-        if self.new_within is not None and self.since is None:
+        if self.radius is not None and not self.around:
+            raise InvalidQuery("--radius says how near --around looks: say -C ID, too")
+        if self.new_within is not None and self.since is None and not self.around:
             raise InvalidQuery("--new-within looks at the time before --since: say -S TIME, too")
-        if (self.diff or self.hist or self.step) and (self.new or self.new_within):
+        if (self.diff or self.sliced) and (self.new or self.new_within is not None):
             raise InvalidQuery(f"{given[0]} takes no --new")
+        for unfit in _UNFIT.get(given[0], ()) if given else ():
+            if getattr(self, unfit):
+                raise InvalidQuery(f"{given[0]} takes no --{unfit}; leave one of them out")
         return self
 
 
@@ -83,7 +100,9 @@ def two_spans(asked: tuple[str, str], now_us: int, tz: tzinfo) -> tuple[Span, Sp
     Raises InvalidQuery.
     """
     first = _from_until(asked[0], now_us, tz, None)
-    return first, _from_until(asked[1], now_us, tz, midnight(first[0], tz) if ":" in asked[0] else None)
+    first_us = first[0] or first[1]
+    before_day_us = max(midnight(first_us, tz) - 1, 0)  # midnight itself is of the day
+    return first, _from_until(asked[1], now_us, tz, before_day_us if ":" in asked[0] else None)
 
 
 def _from_until(text: str, now_us: int, tz: tzinfo, after_us: int | None) -> tuple[int, int]:
@@ -91,7 +110,7 @@ def _from_until(text: str, now_us: int, tz: tzinfo, after_us: int | None) -> tup
     if not dots:
         raise InvalidQuery(f"--diff takes two ranges like 14:00..14:30, not {text!r}")
     since_us = parse_time(since, now_us=now_us, tz=tz, after_us=after_us) if since else 0
-    until_us = parse_time(until, now_us=now_us, tz=tz, after_us=since_us) if until else now_us
+    until_us = parse_time(until, now_us=now_us, tz=tz, after_us=since_us or after_us) if until else now_us
     if since_us >= until_us:
         raise InvalidQuery(f"{text!r} ends before it begins; turn it round")
     return since_us, until_us

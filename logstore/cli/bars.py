@@ -18,7 +18,8 @@ _NARROWEST: Final = 10
 def print_slices(found: Sequence[Slice], style: Style) -> None:
     """Print a line for each slice, with a bar whose letters are its levels, the worst first."""
     if style.output == "table":
-        _print_bars(found, style)
+        if found:
+            _print_bars(found, style)
         return
     rows = [_row(each) for each in found]
     if style.output == "jsonl":
@@ -38,7 +39,8 @@ def _row(each: Slice) -> dict[str, Any]:
 def _print_bars(found: Sequence[Slice], style: Style) -> None:
     largest = max(each.count for each in found)
     times = [local(each.since_us, style.tz) for each in found]
-    heading = f"FROM ({style.tz} {offset(found[0].since_us, style.tz)})"
+    zones = "/".join(sorted({offset(each.since_us, style.tz) for each in found}))
+    heading = f"FROM ({style.tz} {zones})"
     counts = [f"{'' if each.exact else '~'}{each.count}" for each in found]
     room = (style.width or 80) - max(map(len, [*times, heading])) - max(map(len, counts)) - 6
     width = min(max(room, _NARROWEST), _WIDEST)

@@ -24,6 +24,10 @@ def snapshot(
         str | None,
         typer.Option(metavar="WORDS", help="Leave out: ips, hosts, secrets; one or more, with commas."),
     ] = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A host that only messages name, for --redact hosts; or more."),
+    ] = None,
 ) -> None:
     """Put a part of the store into one read-only file: for a vendor, for a post-mortem.
 
@@ -32,18 +36,25 @@ def snapshot(
     that `sha256sum -c` takes. Exit code 1: nothing matches, no file was written.
 
     With --redact, hosts become host-1, host-2 .., addresses ip-1, ip-2 .., the same in every snapshot of
-    a store. Times, counts, ids and process ids stay. A name that no source begins with is no known host.
+    a store. Times, counts, ids and process ids stay. Known
+    are the hosts that sources begin with: name others by --host.
 
     \b
     logstore snapshot incident.db -S '2026-11-22 00:20' -U 00:30
-    logstore snapshot vendor.db -S 2d -s '*/pacemaker*' --redact ips,hosts,secrets
+    logstore snapshot vendor.db -S 2d -s '*/pacemaker*' --redact ips,hosts,secrets --host node3
     logstore --db incident.db query -p warning
     """
     from logstore.cli import snapshot as work
     from logstore.cli.places import to_read
 
     if not work.snapshot(
-        to_read(context.obj.db), file, since=since, until=until, source=source, redact=redact
+        to_read(context.obj.db),
+        file,
+        since=since,
+        until=until,
+        source=source,
+        redact=redact,
+        hosts=host or (),
     ):
         raise typer.Exit(1)
 

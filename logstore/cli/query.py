@@ -1,7 +1,7 @@
 """The work of `logstore query`: an answer, and the exit code that says what it is worth."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from logstore.cli.asked import Asked, chosen, limit, step_us, two_spans
 from logstore.cli.bars import print_slices
 from logstore.cli.ids import parse_id
-from logstore.cli.rows import Style, print_changes, print_rows
+from logstore.cli.rows import Style, check_fields, print_changes, print_rows
 from logstore.cli.sql import print_sql
 from logstore.cli.terminal import colour_allowed, terminal_width
 from logstore.cli.text import note
@@ -32,6 +32,7 @@ from logstore.search.times import local, midnight, offset, parse_duration
 
 _DONE, _NOTHING, _OUT_OF_REACH = 0, 1, 3
 _SQL_S: Final = 10.0
+_RADIUS: Final = "30s"
 
 
 def answer(connections: Sequence[Connection], asked: Asked, matcher: Matcher | None, tz: tzinfo) -> int:
@@ -40,6 +41,7 @@ def answer(connections: Sequence[Connection], asked: Asked, matcher: Matcher | N
     if asked.fts is not None:
         asked = replace(asked, fts=checked_words(connections[0], asked.fts))
     style = _style(connections, asked, tz)
+    check_fields(style, changes=bool(asked.diff))
     if asked.diff:
         before, after = two_spans(asked.diff, style.now_us, tz)
         return _differ(
@@ -49,17 +51,20 @@ def answer(connections: Sequence[Connection], asked: Asked, matcher: Matcher | N
     if asked.around is not None:
         within = _around(connections, asked, tz)
     wanted = chosen(asked, matcher, within)
-    if asked.hist or asked.step:
+    if asked.sliced:
         return _count_slices(connections, asked, wanted, style)
     return _list(connections, asked, Question(wanted, asked.by, asked.sort, limit(asked)), style)
 
 
 def _style(connections: Sequence[Connection], asked: Asked, tz: tzinfo) -> Style:
+    names = [connection.path.name for connection in connections]
+    if len({*names}) < len(names):
+        names = [str(connection.path) for connection in connections]
     return Style(
         output=asked.output,
         order=asked.sort,
         fields=asked.fields,
-        stores=[connection.path.name for connection in connections],
+        stores=names,
         tz=tz,
         now_us=time.time_ns() // 1000,
         ago=asked.ago,
@@ -81,24 +86,33 @@ def run_sql(connections: Sequence[Connection], statement: str, output: str) -> N
     print_sql(*run_statement(connections[0], statement, seconds=_SQL_S), output)
 
 
-def run_saved(connections: Sequence[Connection], name: str, asked: Asked, tz: tzinfo) -> None:
-    """Print one store's answer to a saved question; for `list`: which there are. Raises InvalidQuery."""
-    if name == "list":
-        print_sql(["name", "question"], ((each.name, each.title) for each in saved_questions()), asked.output)
-        return
+def list_saved(output: str) -> None:
+    """Print which saved questions there are."""
+    print_sql(["name", "question"], ((each.name, each.title) for each in saved_questions()), output)
+
+
+def run_saved(connections: Sequence[Connection], name: str, asked: Asked, tz: tzinfo) -> int:
+    """Print one store's answer to a saved question. Returns the exit code. Raises InvalidQuery."""
     if len(connections) > 1:
         raise InvalidQuery("--saved asks one store; give --db once")
     since_us, until_us = span(asked.since, asked.until, time.time_ns() // 1000, tz)
     wanted = chosen(asked, None, (since_us, until_us))
+    most = limit(asked)
     given = {
         "since_us": since_us,
         "until_us": until_us,
         "severity": None if asked.level is None else wanted.severity,
         "source_glob": None if asked.source is None else wanted.source_glob,
         "pattern": asked.pattern,
-        "limit": limit(asked),
+        "limit": -1 if most is None else most,
     }
-    print_sql(*ask_saved(connections[0], find_saved(name), given, seconds=_SQL_S), asked.output)
+    names, rows = ask_saved(connections[0], find_saved(name), given, seconds=_SQL_S)
+    found = len(list(rows)) if asked.quiet else print_sql(names, rows, asked.output)
+    if not found:
+        return _nothing(connections, replace(asked, pattern=None), wanted, tz)  # there --raw is none
+    if found == most:
+        _say(asked, f"{found:,} rows, as many as the limit; -n all for the rest, if any")
+    return _DONE
 
 
 def _list(connections: Sequence[Connection], asked: Asked, wanted: Question, style: Style) -> int:
@@ -113,16 +127,19 @@ def _list(connections: Sequence[Connection], asked: Asked, wanted: Question, sty
     if not rows:
         return _nothing(connections, asked, wanted.chosen, style.tz)
     if not asked.count and found != len(rows):
-        of = "the first" if found is None else f"{len(rows):,} of"
+        of = "the newest" if found is None else f"{len(rows):,} of"
         _say(asked, f"{of} {found or len(rows):,} rows; -n all for the rest")
+    if wanted.chosen.unseen_since_us is not None:
+        _doubt(connections, asked, wanted.chosen.unseen_since_us, style.tz)
     return _DONE
 
 
 def _differ(
     connections: Sequence[Connection], asked: Asked, before: Filter, after: Filter, style: Style
 ) -> int:
+    ranges = [_known(connections, each) for each in (before, after)]
     found = [
-        (store, change) for store, each in enumerate(connections) for change in changes(each, before, after)
+        (store, change) for store, each in enumerate(connections) for change in changes(each, *ranges)
     ]
     most = limit(asked)
     if asked.count and not asked.quiet:
@@ -130,15 +147,24 @@ def _differ(
     elif not asked.quiet:
         print_changes(found[:most], style)
     if not found:
-        return _nothing(connections, asked, before, style.tz)
+        return _nothing(connections, asked, min(before, after, key=lambda each: each.since_us), style.tz)
     if most is not None and len(found) > most:
         _say(asked, f"{most:,} of {len(found):,} rows; -n all for the rest")
+    _doubt(connections, asked, before.since_us, style.tz)
     return _DONE
+
+
+def _known(connections: Sequence[Connection], wanted: Filter) -> Filter:
+    """Return a range without a begin from where the stores begin: what is frequent depends on its length."""
+    from_us = min(reach(connection).from_us for connection in connections)
+    return wanted._replace(since_us=from_us) if 0 == wanted.since_us < from_us < wanted.until_us else wanted
 
 
 def _count_slices(connections: Sequence[Connection], asked: Asked, wanted: Filter, style: Style) -> int:
     ends = [ask(connections, Question(wanted, order=order, limit=1))[0] for order in ("first", "last")]
     if not ends[0]:
+        if not asked.quiet:
+            print_slices([], style)
         return _nothing(connections, asked, wanted, style.tz)
     since_us = wanted.since_us if asked.since is not None else ends[0][0][1].first_us
     until_us = wanted.until_us if asked.until is not None else ends[1][0][1].last_us + 1
@@ -157,11 +183,9 @@ def _around(connections: Sequence[Connection], asked: Asked, tz: tzinfo) -> tupl
     if len(connections) > 1:
         raise InvalidQuery("--around takes an id of one store; give --db once")
     at_us = _begin_us(connections[0], asked.around or "")
-    radius_us = parse_duration(asked.radius)
-    _say(
-        asked,
-        f"around {asked.around}, {local(at_us, tz)}{offset(at_us, tz)}, {asked.radius} before and after",
-    )
+    radius = asked.radius or _RADIUS
+    radius_us = parse_duration(radius)
+    _say(asked, f"around {asked.around}, {local(at_us, tz)}{offset(at_us, tz)}, {radius} before and after")
     return max(at_us - radius_us, 0), at_us + radius_us + 1
 
 
@@ -179,13 +203,9 @@ def _begin_us(connection: Connection, text: str) -> int:
 
 def _nothing(connections: Sequence[Connection], asked: Asked, wanted: Filter, tz: tzinfo) -> int:
     """Say why nothing was found. Returns the exit code."""
-    for connection in connections:
-        known = reach(connection)
-        if wanted.since_us < known.from_us and (wanted.since_us > 0 or known.pruned):
-            which = f"{connection.path}" if len(connections) > 1 else "the store"
-            at = f"{local(known.from_us, tz)}{offset(known.from_us, tz)}"
-            _say(asked, f"nothing found; {which} reaches back to {at}")
-            return _OUT_OF_REACH
+    for short in _too_short(connections, wanted.since_us, tz):
+        _say(asked, f"nothing found; {short}")
+        return _OUT_OF_REACH
     hidden = asked.pattern is not None and not asked.raw and any(map(masks_hide, connections))
     _say(
         asked,
@@ -193,6 +213,21 @@ def _nothing(connections: Sequence[Connection], asked: Asked, wanted: Filter, tz
         + ("; masks hide parts of messages: --raw searches the raw texts, too" if hidden else ""),
     )
     return _NOTHING
+
+
+def _doubt(connections: Sequence[Connection], asked: Asked, since_us: int, tz: tzinfo) -> None:
+    """Say where what is new may only look so."""
+    for short in _too_short(connections, since_us, tz):
+        _say(asked, f"{short}: what is new to it may be older")
+
+
+def _too_short(connections: Sequence[Connection], since_us: int, tz: tzinfo) -> Iterator[str]:
+    """Say of each store that does not reach back to a time how far it does."""
+    for connection in connections:
+        known = reach(connection)
+        if since_us < known.from_us and (since_us > 0 or known.pruned):
+            which = f"{connection.path}" if len(connections) > 1 else "the store"
+            yield f"{which} reaches back to {local(known.from_us, tz)}{offset(known.from_us, tz)}"
 
 
 def _say(asked: Asked, text: str) -> None:

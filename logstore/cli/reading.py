@@ -14,11 +14,17 @@ BUSY_S = 30.0
 
 @contextmanager
 def readers(named: Sequence[str]) -> Iterator[list[Connection]]:
-    """Give a connection to each store that was named, or to the one there is, each as it is now."""
+    """Give a connection to each store that was named, or to the one there is, each as it is now.
+
+    Raises InvalidQuery for a store that was named twice: its records would count twice.
+    """
     with ExitStack() as opened:
-        found = []
+        found: list[Connection] = []
         for name in named or (None,):
-            connection = opened.enter_context(open_reader(to_read(name), busy_timeout=BUSY_S))
+            path = to_read(name)
+            if twice := [each.path for each in found if each.path.samefile(path)]:
+                raise InvalidQuery(f"{path}: the same store as --db {twice[0]}; give each one once")
+            connection = opened.enter_context(open_reader(path, busy_timeout=BUSY_S))
             connection.hold_snapshot()
             found.append(connection)
         yield found

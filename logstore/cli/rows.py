@@ -15,6 +15,7 @@ from logstore.search.times import ago, local, offset
 
 KEYS: Final = tuple(timed({field.name: 0 for field in fields(Row)}))
 """The keys of `-o jsonl`."""
+_CHANGE_KEYS: Final = ("change", "count_before", "count_after")
 
 
 class Style(NamedTuple):
@@ -30,6 +31,11 @@ class Style(NamedTuple):
     ids: bool
     colours: bool
     width: int | None  # of the terminal, None where nothing is to be cut
+
+
+def check_fields(style: Style, *, changes: bool) -> None:
+    """Raise InvalidQuery for a field that rows, or changes, do not have."""
+    _names(style, _CHANGE_KEYS if changes else ())
 
 
 def print_rows(rows: Sequence[tuple[int, Row]], style: Style, *, episodes: bool) -> None:
@@ -62,7 +68,7 @@ def print_changes(found: Sequence[tuple[int, Changed]], style: Style) -> None:
         }
         for store, change in found
     ]
-    _write(said, style, ("change", "count_before", "count_after"))
+    _write(said, style, _CHANGE_KEYS)
 
 
 def _keyed(store: int, row: Row, style: Style) -> dict[str, Any]:
@@ -71,11 +77,8 @@ def _keyed(store: int, row: Row, style: Style) -> dict[str, Any]:
 
 
 def _write(rows: list[dict[str, Any]], style: Style, more: Sequence[str] = ()) -> None:
-    names = [*more, *KEYS, *(["db"] if len(style.stores) > 1 else [])]
+    names = _names(style, more)
     if style.fields is not None:
-        known, names = names, [name.strip() for name in style.fields.split(",")]
-        if unknown := [name for name in names if name not in known]:
-            raise InvalidQuery(f"no field is named {unknown[0]!r}; there are {', '.join(known)}")
         rows = [{name: row[name] for name in names} for row in rows]
     if style.output == "jsonl":
         write_jsonl(rows)
@@ -84,8 +87,25 @@ def _write(rows: list[dict[str, Any]], style: Style, more: Sequence[str] = ()) -
     elif style.output == "csv":
         write_csv(rows, names)
     elif rows:
-        lines = [["-" if row[name] is None else escaped(row[name]) for name in names] for row in rows]
+        lines = [[_cell(row[name]) for name in names] for row in rows]
         write_table([name.upper() for name in names], lines)
+
+
+def _names(style: Style, more: Sequence[str]) -> list[str]:
+    """Return the keys to print. Raises InvalidQuery for one that is none."""
+    known = [*more, *KEYS, *(["db"] if len(style.stores) > 1 else [])]
+    if style.fields is None:
+        return known
+    names = [name.strip() for name in style.fields.split(",")]
+    if unknown := [name for name in names if name not in known]:
+        raise InvalidQuery(f"no field is named {unknown[0]!r}; there are {', '.join(known)}")
+    return names
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value is None else escaped(value)
 
 
 def _print_table(

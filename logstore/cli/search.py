@@ -23,6 +23,7 @@ _ALONE: Final = {
         "level",
         "source",
         "limit",
+        "quiet",
         "utc",
         "tz",
         "explain",
@@ -76,7 +77,9 @@ def query(
     around: Annotated[
         str | None, typer.Option("-C", "--around", metavar="ID", help="What was near the begin of this.")
     ] = None,
-    radius: Annotated[str, typer.Option("--radius", metavar="D", help="How near, for --around.")] = "30s",
+    radius: Annotated[
+        str | None, typer.Option("--radius", metavar="D", help="How near, for --around; else 30s.")
+    ] = None,
     state: Annotated[StateName, typer.Option(help="Open episodes, closed ones, or all.")] = "all",
     episodes: Annotated[bool, typer.Option("--episodes", help="One line an episode, not a content.")] = False,
     parts: Annotated[bool, typer.Option("--parts", help="One line each part of a long episode.")] = False,
@@ -143,9 +146,14 @@ def query(
     for alone, takes in _ALONE.items():
         if context.params[alone] is not None:
             _refuse_others(context, {alone, *takes})
+    if quiet and explain:
+        raise typer.BadParameter("does not go with -q", param_hint="--explain")
     asked = Asked(**{name: context.params[name] for name in Asked.__slots__})
     code, zone = 0, zone_of(tz, utc=utc)
     matcher = matcher_of(pattern, regex=regex, invert=invert) if saved is None else None
+    if saved == "list":
+        work.list_saved(output)
+        return
     if sql is not None:
         work.be_patient()
     with (
@@ -156,7 +164,7 @@ def query(
         if sql is not None:
             work.run_sql(stores, sql, output)
         elif saved is not None:
-            work.run_saved(stores, saved, asked, zone)
+            code = work.run_saved(stores, saved, asked, zone)
         else:
             code = work.answer(stores, asked, matcher, zone)
     sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from logstore.cli.progress import Progress
@@ -14,11 +15,18 @@ from logstore.search.times import SystemZone
 
 
 def snapshot(
-    store: Path, file: str, *, since: str | None, until: str | None, source: str | None, redact: str | None
+    store: Path,
+    file: str,
+    *,
+    since: str | None,
+    until: str | None,
+    source: str | None,
+    redact: str | None,
+    hosts: Sequence[str],
 ) -> bool:
     """Write the snapshot and print the line that `sha256sum -c` takes. Returns whether anything matched."""
     now_us = time.time_ns() // 1000
-    wanted = Wanted(_filter(since, until, source, now_us), source, _words(redact))
+    wanted = Wanted(_filter(since, until, source, now_us), source, _words(redact), tuple(hosts))
     target = Path(os.path.abspath(file))  # noqa: PTH100  # `..` stays in it with pathlib
     if target.exists() and target.samefile(store):
         raise StoreUnavailable(f"{file}: this is the store itself; give another name")

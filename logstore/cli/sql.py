@@ -1,7 +1,7 @@
 """`query --sql` and `query --saved`: rows of a statement, whatever its columns are."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Final
 
 from logstore.cli.text import escaped, jsonable, note, write_csv, write_json, write_jsonl, write_table
@@ -9,10 +9,10 @@ from logstore.cli.text import escaped, jsonable, note, write_csv, write_json, wr
 _MOST_ROWS: Final = 100_000
 
 
-def print_sql(names: list[str], values: Iterator[tuple[Any, ...]], output: str) -> None:
-    """Print rows, as they come where the output allows it."""
-    names = _unlike(names)
-    each = (dict(zip(names, map(jsonable, row), strict=True)) for row in values)
+def print_sql(names: list[str], values: Iterator[tuple[Any, ...]], output: str) -> int:
+    """Print rows, as they come where the output allows it. Returns how many there were."""
+    names, number = _unlike(names), count()
+    each = (dict(zip(names, map(jsonable, row), strict=True)) for row, _ in zip(values, number, strict=False))
     if output == "jsonl":
         write_jsonl(each)
     elif output == "csv":
@@ -26,6 +26,7 @@ def print_sql(names: list[str], values: Iterator[tuple[Any, ...]], output: str) 
             write_table(names, cells)
         if next(each, None) is not None:
             note(f"the first {_MOST_ROWS:,} rows; -o jsonl or -o csv for all of them")
+    return next(number)
 
 
 def _unlike(names: list[str]) -> list[str]:

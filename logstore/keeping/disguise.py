@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 from logstore import statements
@@ -28,7 +28,12 @@ class Disguise:
     """
 
     def __init__(
-        self, words: Collection[str], reader: Connection, host: str, progress: Callable[[int], None]
+        self,
+        words: Collection[str],
+        hosts: Iterable[str],
+        reader: Connection,
+        host: str,
+        progress: Callable[[int], None],
     ) -> None:
         """Learn what the store knows. `progress` is told after every text that none has been written yet."""
         rules = preset("secrets") if "secrets" in words else None
@@ -38,6 +43,8 @@ class Disguise:
         if self._hosts:
             for (source,) in reader.stream(statements.SNAPSHOT_SOURCES):
                 self._hosts.learn(source)
+            for name in hosts:
+                self._hosts.learn(name)
         if self._ips:
             for texts in reader.stream(statements.SNAPSHOT_TEXTS):
                 self._ips.learn("\n".join(texts))
@@ -93,8 +100,10 @@ class Disguise:
         return match[0] if after == before else _json(after)
 
 
-def check_words(words: Collection[str]) -> None:
-    """Raise InvalidQuery for a word that is not in WORDS."""
+def check_words(words: Collection[str], hosts: Collection[str]) -> None:
+    """Raise InvalidQuery for a word that is not in WORDS, and for hosts that are not to be redacted."""
+    if hosts and "hosts" not in words:
+        raise InvalidQuery("--host names a host to leave out: say --redact hosts, too")
     for word in words:
         if word not in WORDS:
             raise InvalidQuery(f"--redact takes {', '.join(WORDS)}, one or more of them, not {word!r}")

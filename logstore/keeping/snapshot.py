@@ -28,11 +28,15 @@ _ALWAYS: Final = Filter()
 
 
 class Wanted(NamedTuple):
-    """What a snapshot is made of: a filter, its source as it was asked for, what is redacted (of WORDS)."""
+    """What a snapshot is made of: a filter, its source as it was asked for, what is redacted (of WORDS).
+
+    `hosts` are names that stand in messages, and that no source of the store begins with.
+    """
 
     chosen: Filter
     source: str | None
     redact: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
 
 
 class Manifest(NamedTuple):
@@ -72,14 +76,14 @@ def take_snapshot(
     and its like for the store, StoreUnavailable or StoreFull for the target, StoreDamaged for a snapshot
     that is not what was read, InvalidQuery for a word of `redact` that is none.
     """
-    check_words(wanted.redact)
+    check_words(wanted.redact, wanted.hosts)
     check_free(target, manifest_of(target))
     with open_reader(source, busy_timeout=_BUSY_TIMEOUT_S) as reader, workshop(target) as folder:
         reader.hold_snapshot()
         store = _store_of(reader, wanted.chosen)
         disguise = None
         if wanted.redact:
-            disguise = Disguise(wanted.redact, reader, store["host"], progress)
+            disguise = Disguise(wanted.redact, wanted.hosts, reader, store["host"], progress)
             store["host"] = disguise.text(store["host"])
         file = folder / "snapshot.db"
         copied = _fill(file, Copying(reader, wanted.chosen, disguise), store, progress)
