@@ -1,4 +1,4 @@
-"""What asking costs: each kind of query at two sizes of a store, each run as a command does it but for its start."""
+"""What asking costs: each kind of query, as the command does it but for its start, at two store sizes."""
 
 import gc
 import io
@@ -37,7 +37,7 @@ DAY_US: Final = 24 * HOUR_US
 UNTIL_US: Final = END_US - 2 * HOUR_US  # where the ranges end that are asked for
 RANGES_US: Final = {"10 min": 10 * MINUTE_US, "1 h": HOUR_US, "1 day": DAY_US}
 
-DURABLE_MS: Final = 100
+EASY_MS: Final = 100
 HARD_MS: Final = 300
 GROWTH: Final = 3
 
@@ -65,8 +65,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 ADD_OPEN: Final = """
 INSERT INTO queue (
-    content_id, content_hash, id, run_id, continues, prior_count, first_us, last_us, count, gap_min_ms, gap_max_ms,
-    received_us, receipt)
+    content_id, content_hash, id, run_id, continues, prior_count, first_us, last_us, count,
+    gap_min_ms, gap_max_ms, received_us, receipt)
 SELECT id, hash, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 2900, 3100, ?7, ?2 FROM content WHERE id = ?1
 """
 END_STORE: Final = """
@@ -86,7 +86,7 @@ class Case(NamedTuple):
 
     name: str
     ask: Ask
-    goal_ms: int = DURABLE_MS
+    goal_ms: int = EASY_MS
     ranged: bool = False
 
 

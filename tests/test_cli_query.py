@@ -1,4 +1,4 @@
-"""`query` in full: new, diff, slices, around, full text, several stores, saved; what scripts and terminals get."""
+"""`query` in full: new, diff, slices, around, words, several stores; what scripts and terminals get."""
 
 import csv
 import fcntl
@@ -218,28 +218,43 @@ def test_no_slices_are_empty_in_every_output(cli: Cli) -> None:
     assert cli("query", "--hist", "nowhere", "-S", "2026-11-22 00:19").code == 3
 
 
-def test_slices_begin_on_local_hours(own: Cli) -> None:
-    """Half an hour beside UTC; where the clocks change, the hour that happens twice is two slices."""
-    with LogStore(own.db, clock_us=lambda: 0) as store:
+@pytest.fixture(scope="module")
+def autumn(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """A record on each hour around 2026-10-25 00:00 UTC, an hour before Berlin's clocks are turned back."""
+    found = Cli(tmp_path_factory.mktemp("autumn"))
+    with LogStore(found.db, clock_us=lambda: 0) as store:
         for hour in range(-3, 4):
-            store.log(
-                f"{'abcdefg'[hour]}", source="h/p", timestamp_us=(1_792_886_400 + hour * 3600) * 1_000_000
-            )
-    out = own.ok("query", "--step", "1h", TZ="Asia/Kolkata").out
+            time_us = (1_792_886_400 + hour * 3600) * 1_000_000
+            store.log("abcdefg"[hour + 3], source="h/p", timestamp_us=time_us)
+    return found
+
+
+def test_slices_begin_on_local_hours(autumn: Cli) -> None:
+    """Also where those are half an hour beside UTC's."""
+    out = autumn.ok("query", "--step", "1h", TZ="Asia/Kolkata").out
     assert "+05:30" in out
     assert [cells[0][11:] for cells in lines(out)] == [
         *("02:30:00.000", "03:00:00.000", "04:00:00.000", "05:00:00.000"),
         *("06:00:00.000", "07:00:00.000", "08:00:00.000"),
     ]
-    for zone in ({"TZ": "Europe/Berlin"}, {}):
-        options = () if zone else ("--tz", "Europe/Berlin")
-        heading, *_ = (out := own.ok("query", "--step", "1h", *options, **zone).out).splitlines()
-        assert "+01:00/+02:00" in heading
-        times = [cells[0] for cells in lines(out)]
-        assert [time[11:13] for time in times] == ["23", "00", "01", "02", "02", "03", "04"]
-        assert [time[23:] for time in times] == ["", "", "", "+02:00", "+01:00", "", ""]
-        for time in times:
-            assert own("query", "-S", time, *options, db=own.db, **zone).code == 0
+
+
+@pytest.mark.parametrize(
+    ("zone", "options"),
+    [
+        ("UTC", ("--tz", "Europe/Berlin")),
+        ("Europe/Berlin", ()),
+    ],
+)
+def test_an_hour_that_happens_twice_is_two_slices(autumn: Cli, zone: str, options: tuple[str, ...]) -> None:
+    """Each with its offset; the heading has both, and each time is taken back as its own."""
+    heading = (out := autumn.ok("query", "--step", "1h", *options, TZ=zone).out).splitlines()[0]
+    assert "+01:00/+02:00" in heading
+    times = [cells[0] for cells in lines(out)]
+    assert [time[11:13] for time in times] == ["23", "00", "01", "02", "02", "03", "04"]
+    assert [time[23:] for time in times] == ["", "", "", "+02:00", "+01:00", "", ""]
+    counts = [autumn.ok("query", "-c", "-S", time, *options, TZ=zone).out for time in times]
+    assert counts == [f"{number}\n" for number in range(7, 0, -1)]
 
 
 # -- around ------------------------------------------------------------------------------------------
@@ -261,7 +276,7 @@ def test_around_shows_what_was_near_its_begin(cli: Cli) -> None:
     ]
     assert cli.ok("query", "-C", number, "--radius", "1m", "-c").out == "2\n"
     assert messages(cli, "-C", number, "--radius", "1m", "--new") == ["disk failed"]
-    assert messages(cli, "-C", number, "--radius", "3m", "-p", "warning") == ["disk failed", EVIL]
+    assert messages(cli, "-C", number, "--radius", "1m", "-p", "warning") == ["disk failed"]
 
 
 # -- words -------------------------------------------------------------------------------------------
@@ -338,6 +353,12 @@ def test_several_stores_tell_1_from_3(cli: Cli, both: tuple[str, ...]) -> None:
 def test_a_store_that_is_not_there_is_no_answer_of_the_other(cli: Cli) -> None:
     """Better none than half of one."""
     assert cli("--db", str(cli.folder / "nowhere.db"), "query").is_refusal("nowhere.db")
+
+
+def test_what_is_cut_is_said_for_episodes_too(cli: Cli) -> None:
+    """Where the newest are found without counting the rest: `the newest 1 row`."""
+    assert cli.ok("query", "--episodes", "-n", "1").err == "the newest 1 row; -n all for the rest\n"
+    assert cli.ok("query", "--episodes", "-n", "all").err == ""
 
 
 # -- quiet, count, explain ---------------------------------------------------------------------------

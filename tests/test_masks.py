@@ -247,7 +247,7 @@ def test_a_placeholder_that_another_rule_masks_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "took"),
-    [("(?:\\w+ ?)+;", "has no end"), (r"\d+ms", r"takes \d\.\d s")],
+    [("(?:\\w+ ?)+;", "has no end"), (r"\d+ms", r"(takes \d+\.\d s|has no end)")],
     ids=["exponential", "quadratic"],
 )
 def test_a_slow_mask_is_refused_with_the_text_that_shows_it(pattern: str, took: str) -> None:

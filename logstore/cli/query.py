@@ -12,12 +12,12 @@ from logstore.cli.ids import parse_id
 from logstore.cli.rows import Style, check_fields, print_changes, print_rows
 from logstore.cli.sql import print_sql
 from logstore.cli.terminal import colour_allowed, terminal_width
-from logstore.cli.text import note
+from logstore.cli.text import counted, note
 from logstore.cli.words import span
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
 from logstore.filters import Filter, Matcher
-from logstore.search.difference import changes
+from logstore.search.difference import changes, place
 from logstore.search.fulltext import checked_words
 from logstore.search.histogram import good_step_us, slices
 from logstore.search.holding import masks_hide, reach
@@ -111,7 +111,7 @@ def run_saved(connections: Sequence[Connection], name: str, asked: Asked, tz: tz
     if not found:
         return _nothing(connections, replace(asked, pattern=None), wanted, tz)  # there --raw is none
     if found == most:
-        _say(asked, f"{found:,} rows, as many as the limit; -n all for the rest, if any")
+        _say(asked, f"{counted(found, 'row')}, as many as the limit; -n all for the rest, if any")
     return _DONE
 
 
@@ -127,8 +127,8 @@ def _list(connections: Sequence[Connection], asked: Asked, wanted: Question, sty
     if not rows:
         return _nothing(connections, asked, wanted.chosen, style.tz)
     if not asked.count and found != len(rows):
-        of = "the newest" if found is None else f"{len(rows):,} of"
-        _say(asked, f"{of} {found or len(rows):,} rows; -n all for the rest")
+        shown = f"{len(rows):,} of {found:,} rows" if found else f"the newest {counted(len(rows), 'row')}"
+        _say(asked, f"{shown}; -n all for the rest")
     if wanted.chosen.unseen_since_us is not None:
         _doubt(connections, asked, wanted.chosen.unseen_since_us, style.tz)
     return _DONE
@@ -138,9 +138,8 @@ def _differ(
     connections: Sequence[Connection], asked: Asked, before: Filter, after: Filter, style: Style
 ) -> int:
     ranges = [_known(connections, each) for each in (before, after)]
-    found = [
-        (store, change) for store, each in enumerate(connections) for change in changes(each, *ranges)
-    ]
+    found = [(store, change) for store, each in enumerate(connections) for change in changes(each, *ranges)]
+    found.sort(key=lambda numbered: place(numbered[1]), reverse=asked.reverse)
     most = limit(asked)
     if asked.count and not asked.quiet:
         print(len(found))

@@ -151,7 +151,8 @@ def query(
     asked = Asked(**{name: context.params[name] for name in Asked.__slots__})
     code, zone = 0, zone_of(tz, utc=utc)
     matcher = matcher_of(pattern, regex=regex, invert=invert) if saved is None else None
-    if saved == "list":
+    if saved == "list":  # needs no store
+        _refuse_others(context, {"saved", "output", "color", "pager"})
         work.list_saved(output)
         return
     if sql is not None:

@@ -40,15 +40,15 @@ def changes(connection: Connection, before: Filter, after: Filter) -> list[Chang
         change = _change(was, now, _length_us(before), _length_us(after))
         if row is not None and change is not None:
             found.append(Changed(change, *_counted(was), *_counted(now), row))
-    return sorted(found, key=_place)
+    return sorted(found, key=place)
 
 
 def _counted(row: Row | None) -> tuple[int, bool]:
     return (0, True) if row is None else (row.count, row.count_exact)
 
 
-def _place(changed: Changed) -> tuple[int, float, int]:
-    """First what is new, then what is gone, as they came; then the largest changes."""
+def place(changed: Changed) -> tuple[int, float, int]:
+    """Return what changes are sorted by: what is new, then what is gone, as they came; then the largest."""
     row = changed.row
     at: dict[Change, float] = {
         "new": row.first_us,

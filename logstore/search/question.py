@@ -65,7 +65,7 @@ def contents(connection: Connection, chosen: Filter, *, order: Order, limit: int
     """Answer with one row a content."""
     _install(connection, chosen)
     found = connection.rows(statements.QUERY_CONTENTS, _bindings(chosen, order, limit))
-    rows = [Row(*row[1:7], bool(row[7]), *row[8:]) for row in found]
+    rows = [Row(*(*row[1:7], bool(row[7]), *row[8:])) for row in found]
     return Answer(rows, found[0][0] if found else 0)
 
 

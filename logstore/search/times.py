@@ -49,7 +49,9 @@ class SystemZone(tzinfo):
 
     def fromutc(self, when: datetime) -> datetime:
         """Return the local time of a time in UTC."""
-        return when.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
+        there = when.replace(tzinfo=UTC).astimezone()
+        early = there.replace(tzinfo=self, fold=0)  # in an hour that happens twice the offset says which
+        return early if early.utcoffset() == there.utcoffset() else early.replace(fold=1)
 
     def __str__(self) -> str:
         """Name the zone as it is now."""
