@@ -171,7 +171,7 @@ class LogStore:
         def advance(connection: Connection) -> bool:
             redactor = self._identities(rules).redactor
             context = checkpoint.context
-            if redactor is not None:  # the header of the last record waits in it for further lines
+            if redactor is not None and context:  # the header of the last record waits in it for more lines
                 context = json.dumps(redactor.value(json.loads(context)))
             kept = checkpoint._replace(path=escape(checkpoint.path), context=context)
             expected = None if after is None else after.offset

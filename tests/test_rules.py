@@ -287,6 +287,12 @@ def test_an_ingested_file_leaves_no_secret_in_its_checkpoint(tmp_path: Path, pat
         assert MARK.encode() not in stored_bytes(path)
 
 
+def test_a_file_that_was_only_seen_has_a_checkpoint_under_redaction(store: LogStore) -> None:
+    """What a follower notes at first sight has no context yet."""
+    store.use_rules("secrets", "redact")
+    assert store.log_input([], inputs_checkpoint(""), after=None, redact="secrets").records == 0
+
+
 # -- the raw texts -------------------------------------------------------------------------------------
 
 FIRST_AND_LAST = "SELECT first_text, last_text FROM episode ORDER BY id;"
