@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 from model import NOW_US, Clock
 
 from logstore import LogStore
+
+settings.register_profile("untimed", deadline=None)  # how fast a machine is proves nothing
+settings.load_profile("untimed")
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 Forked = Callable[..., str]

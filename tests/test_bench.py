@@ -63,6 +63,6 @@ def test_a_missing_peer_is_said_and_left_out(tmp_path: Path) -> None:
         if where is None:
             pytest.skip(f"NO {tool} HERE")
         (tools / tool).symlink_to(where)
-    result = bench(PATH=str(tools))
+    result = bench("--only", "ingest", PATH=str(tools))
     assert "No uniq here" in result["complaint"]
     assert result["rows"][0]["name"] == "ingest, peak memory in MiB"

@@ -627,3 +627,29 @@ def test_every_mode_agrees_on_the_capture(capture: Cli) -> None:
     for row in capture.jsonl(*fault):
         assert row["count"] <= row["count_total"]
         assert not row["count_exact"] or row["count"] >= 1
+
+
+def test_an_empty_answer_says_what_may_be_the_cause(cli: Cli, tmp_path: Path) -> None:
+    """The commonest mistakes: the wrong day, a part of a source, --new of what is old, no log yet."""
+    newest = cli("query", "-S", "2027-01-01")
+    assert newest.code == 1
+    assert "the newest record is of 2026-11-22" in newest.err
+    near = cli("query", "-s", "PACEMAKER")
+    assert near.code == 1
+    assert "no source is PACEMAKER, but alfa2/pacemakerd" in near.err
+    old = cli("query", "-S", "2026-11-22 00:21:30", "-U", "00:22", "--new", "lost connection")
+    assert old.code == 1
+    assert "nothing new: without --new it is 1" in old.err
+    empty = Cli(tmp_path)
+    LogStore(empty.db).close()
+    assert "the store is empty: `logstore ingest FILE` fills it" in empty("query").err
+
+
+def test_what_was_around_a_time(cli: Cli) -> None:
+    """As around the episode that began then."""
+    by_id = cli.ok("query", "-C", "e1", "-o", "jsonl")
+    options = ("--episodes", "--sort", "first", "-n", "1", "--fields", "first_seen", "-o", "csv")
+    begin = cli.ok("query", *options)
+    by_time = cli.ok("query", "-C", begin.out.split()[1], "-o", "jsonl")
+    assert by_time.out == by_id.out
+    assert cli("query", "-C", "nothing").is_refusal("c57")

@@ -587,11 +587,13 @@ def test_several_writers_that_die_lose_and_double_nothing(cli: Cli) -> None:
 
 def until_ids(process: subprocess.Popen[bytes], lines: list[str], holds: Callable[[list[int]], bool]) -> bool:
     """Read more lines of JSON until something holds of all their ids."""
-    while not holds([json.loads(line)["id"] for line in lines]):
+    ids = [json.loads(line)["id"] for line in lines]
+    while not holds(ids):
         more = until_lines(process, 1)
         if not more:
             return False
         lines += more
+        ids += [json.loads(line)["id"] for line in more]
     return True
 
 

@@ -95,6 +95,13 @@ def test_a_time_that_names_its_instant_means_it_in_every_zone(text: str, expecte
         ("14:30:15", (2026, 11, 22, 14, 30, 15)),
         ("23:59", (2026, 11, 21, 23, 59)),
         ("2024-02-29", (2024, 2, 29)),
+        ("2026-11-22 0:25", (2026, 11, 22, 0, 25)),
+        ("yesterday 14:30", (2026, 11, 21, 14, 30)),
+        ("today 9:05:07", (2026, 11, 22, 9, 5, 7)),
+        ("Nov 22 00:25:43", (2026, 11, 22, 0, 25, 43)),
+        ("Nov  2 00:25:43.539", (2026, 11, 2, 0, 25, 43, 539_000)),
+        ("Nov 23 00:25:43", (2025, 11, 23, 0, 25, 43)),
+        ("Feb 29 12:00", (2024, 2, 29, 12)),
     ],
 )
 @pytest.mark.parametrize("tz", [UTC, BERLIN, timezone(timedelta(hours=-5))], ids=str)
@@ -125,6 +132,10 @@ def test_a_time_without_a_zone_is_local(text: str, parts: tuple[int, ...], tz: t
         ("@", "@1700000000"),
         ("@-5", "@1700000000"),
         ("1h 30", "15m"),
+        ("Nov 22", "Nov 22 14:30:00"),
+        ("Foo 22 00:25:43", "Nov 22 14:30:00"),
+        ("Feb 30 12:00", "Nov 22 14:30:00"),
+        ("today 25:00", "25:00"),
     ],
 )
 def test_what_could_mean_two_things_is_an_error_that_names_the_fix(text: str, said: str) -> None:

@@ -1,5 +1,6 @@
 """The command line: what every command shares, and the one place where an error becomes an exit code."""
 
+import gc
 import io
 import os
 import sys
@@ -83,6 +84,7 @@ def main() -> None:
             code = app(standalone_mode=False)
         finally:
             sys.stdout.flush()
+            gc.freeze()  # the system takes back what is left, faster
         sys.exit(code)
     except typer.TyperException as error:
         _refuse(error)

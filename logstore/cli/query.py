@@ -1,7 +1,8 @@
 """The work of `logstore query`: an answer, and the exit code that says what it is worth."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from logstore.cli.asked import Asked, chosen, limit, step_us, two_spans
 from logstore.cli.bars import print_slices
 from logstore.cli.ids import parse_id
+from logstore.cli.nothing import too_short, why_nothing
 from logstore.cli.rows import Style, check_fields, print_changes, print_rows
 from logstore.cli.sql import print_sql
 from logstore.cli.terminal import colour_allowed, terminal_width
@@ -16,11 +18,11 @@ from logstore.cli.text import counted, note
 from logstore.cli.words import span
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
-from logstore.filters import Filter, Matcher
+from logstore.filters import Filter, Matcher, Order
 from logstore.search.difference import changes, place
 from logstore.search.fulltext import checked_words
 from logstore.search.histogram import good_step_us, slices
-from logstore.search.holding import masks_hide, reach
+from logstore.search.holding import reach
 from logstore.search.life import find_run, runs_of
 from logstore.search.patience import patient_sql
 from logstore.search.question import Question, ask, printed
@@ -28,10 +30,11 @@ from logstore.search.question import run_sql as run_statement
 from logstore.search.rows import parts_of
 from logstore.search.saved import find_saved, saved_questions
 from logstore.search.saved import run_saved as ask_saved
-from logstore.search.times import local, midnight, offset, parse_duration
+from logstore.search.times import local, midnight, offset, parse_duration, parse_time
 
-_DONE, _NOTHING, _OUT_OF_REACH = 0, 1, 3
+_DONE = 0
 _SQL_S: Final = 10.0
+_ENDS: Final[tuple[Order, ...]] = ("first", "last")
 _RADIUS: Final = "30s"
 
 
@@ -116,6 +119,8 @@ def run_saved(connections: Sequence[Connection], name: str, asked: Asked, tz: tz
 
 
 def _list(connections: Sequence[Connection], asked: Asked, wanted: Question, style: Style) -> int:
+    if (asked.count or asked.quiet) and wanted.by == "content":
+        wanted = wanted._replace(limit=1)  # how many there are is known without looking at each
     rows, found = ask(connections, wanted)
     if not asked.quiet:
         if asked.count:
@@ -149,6 +154,9 @@ def _differ(
         return _nothing(connections, asked, min(before, after, key=lambda each: each.since_us), style.tz)
     if most is not None and len(found) > most:
         _say(asked, f"{most:,} of {len(found):,} rows; -n all for the rest")
+    lengths = {each.until_us - each.since_us for each in ranges}
+    if len(lengths) > 1:
+        _say(asked, "the ranges differ in length: more and less compare how many in the same time")
     _doubt(connections, asked, before.since_us, style.tz)
     return _DONE
 
@@ -160,15 +168,13 @@ def _known(connections: Sequence[Connection], wanted: Filter) -> Filter:
 
 
 def _count_slices(connections: Sequence[Connection], asked: Asked, wanted: Filter, style: Style) -> int:
-    ends = [ask(connections, Question(wanted, order=order, limit=1))[0] for order in ("first", "last")]
-    if not ends[0]:
+    begin, end = (ask(connections, Question(wanted, order=order, limit=1))[0] for order in _ENDS)
+    if not begin:
         if not asked.quiet:
             print_slices([], style)
         return _nothing(connections, asked, wanted, style.tz)
-    since_us = wanted.since_us if asked.since is not None else ends[0][0][1].first_us
-    until_us = wanted.until_us if asked.until is not None else ends[1][0][1].last_us + 1
-    if asked.since is not None and asked.until is None:
-        until_us = max(until_us, since_us + 1)
+    since_us = wanted.since_us if asked.since is not None else begin[0][1].first_us
+    until_us = wanted.until_us if asked.until is not None else max(end[0][1].last_us, since_us) + 1
     step = step_us(asked) or good_step_us(until_us - since_us)
     wanted = wanted._replace(since_us=since_us, until_us=until_us)
     found = slices(connections, wanted, step, midnight(since_us, style.tz))
@@ -181,14 +187,18 @@ def _around(connections: Sequence[Connection], asked: Asked, tz: tzinfo) -> tupl
     """Return the range around the beginning of an episode, or of a content's newest one."""
     if len(connections) > 1:
         raise InvalidQuery("--around takes an id of one store; give --db once")
-    at_us = _begin_us(connections[0], asked.around or "")
+    at_us = _moment_us(connections[0], asked.around or "", tz)
     radius = asked.radius or _RADIUS
     radius_us = parse_duration(radius)
     _say(asked, f"around {asked.around}, {local(at_us, tz)}{offset(at_us, tz)}, {radius} before and after")
     return max(at_us - radius_us, 0), at_us + radius_us + 1
 
 
-def _begin_us(connection: Connection, text: str) -> int:
+def _moment_us(connection: Connection, text: str, tz: tzinfo) -> int:
+    """Return the time that `--around` names, or when the episode that it names began."""
+    if not text[:1].isalpha() or not text[1:].isdecimal():
+        with suppress(InvalidQuery):
+            return parse_time(text, now_us=time.time_ns() // 1000, tz=tz)
     is_episode, number = parse_id(text)
     if is_episode:
         found = find_run(connection, number)
@@ -202,31 +212,15 @@ def _begin_us(connection: Connection, text: str) -> int:
 
 def _nothing(connections: Sequence[Connection], asked: Asked, wanted: Filter, tz: tzinfo) -> int:
     """Say why nothing was found. Returns the exit code."""
-    for short in _too_short(connections, wanted.since_us, tz):
-        _say(asked, f"nothing found; {short}")
-        return _OUT_OF_REACH
-    hidden = asked.pattern is not None and not asked.raw and any(map(masks_hide, connections))
-    _say(
-        asked,
-        "nothing found"
-        + ("; masks hide parts of messages: --raw searches the raw texts, too" if hidden else ""),
-    )
-    return _NOTHING
+    code, why = why_nothing(connections, asked, wanted, tz)
+    _say(asked, why)
+    return code
 
 
 def _doubt(connections: Sequence[Connection], asked: Asked, since_us: int, tz: tzinfo) -> None:
     """Say where what is new may only look so."""
-    for short in _too_short(connections, since_us, tz):
+    for short in too_short(connections, since_us, tz):
         _say(asked, f"{short}: what is new to it may be older")
-
-
-def _too_short(connections: Sequence[Connection], since_us: int, tz: tzinfo) -> Iterator[str]:
-    """Say of each store that does not reach back to a time how far it does."""
-    for connection in connections:
-        known = reach(connection)
-        if since_us < known.from_us and (since_us > 0 or known.pruned):
-            which = f"{connection.path}" if len(connections) > 1 else "the store"
-            yield f"{which} reaches back to {local(known.from_us, tz)}{offset(known.from_us, tz)}"
 
 
 def _say(asked: Asked, text: str) -> None:

@@ -75,7 +75,7 @@ def query(
         str | None, typer.Option("--step", metavar="D", help="Length of a bar's time; as --hist.")
     ] = None,
     around: Annotated[
-        str | None, typer.Option("-C", "--around", metavar="ID", help="What was near the begin of this.")
+        str | None, typer.Option("-C", "--around", metavar="ID|TIME", help="What was near the begin of this.")
     ] = None,
     radius: Annotated[
         str | None, typer.Option("--radius", metavar="D", help="How near, for --around; else 30s.")

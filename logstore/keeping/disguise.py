@@ -12,6 +12,7 @@ from logstore.identity import MAX_MESSAGE_BYTES, Content, identify
 from logstore.keeping.pseudonyms import Addresses, Hosts, pseudonymous
 from logstore.masks import preset
 from logstore.masks.redaction import REDACTED, Redactor
+from logstore.search.holding import sources
 
 WORDS: Final = ("ips", "hosts", "secrets")
 """What can be redacted."""
@@ -41,9 +42,7 @@ class Disguise:
         self._hosts = Hosts(host) if "hosts" in words else None
         self._ips = Addresses() if "ips" in words else None
         if self._hosts:
-            for (source,) in reader.stream(statements.SNAPSHOT_SOURCES):
-                self._hosts.learn(source)
-            for name in hosts:
+            for name in (*sources(reader), *hosts):
                 self._hosts.learn(name)
         if self._ips:
             for texts in reader.stream(statements.SNAPSHOT_TEXTS):

@@ -47,3 +47,8 @@ def reach(connection: Connection) -> Reach:
 def stats(connection: Connection) -> Stats:
     """Return what a store holds."""
     return Stats(*connection.one(statements.STATS))
+
+
+def sources(connection: Connection) -> list[str]:
+    """Return every source, in the order in which they came."""
+    return [source for (source,) in connection.rows(statements.SOURCES)]

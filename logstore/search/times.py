@@ -11,24 +11,27 @@ _UNITS_US: Final = {
     "ms": 1_000,
     "s": SECOND_US,
     "m": 60 * SECOND_US,
+    "min": 60 * SECOND_US,
     "h": 3_600 * SECOND_US,
     "d": 86_400 * SECOND_US,
     "w": 7 * 86_400 * SECOND_US,
 }
-_DURATION: Final = re.compile(r"(?:\d{1,15}(?:\.\d{1,15})?(?:ms|s|m|h|d|w))+", re.ASCII)
-_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
+_DURATION: Final = re.compile(r"(?:\d{1,15}(?:\.\d{1,15})?(?:ms|s|min|m|h|d|w))+", re.ASCII)
+_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min|m|h|d|w)", re.ASCII)
 _EPOCH: Final = re.compile(r"@(\d{1,18})(?:\.(\d{1,9}))?", re.ASCII)
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?", re.ASCII)
 _DATE: Final = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})"
-    r"(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?"
+    r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?"
     r"\s*(Z|[+-]\d{2}(?::?\d{2})?)?",
     re.IGNORECASE | re.ASCII,
 )
+_STAMP: Final = re.compile(r"([a-z]{3}) {1,2}(\d{1,2}) (\d{2}:.*)", re.IGNORECASE | re.ASCII)
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = {"today": 0, "yesterday": -1, "tomorrow": 1}
 _EXPECTED: Final = (
-    "use 2026-11-22, '2026-11-22 14:30', 2026-11-22T14:30:00Z, 14:30, @1700000000, "
-    "now, today, yesterday, or a duration ago such as 90s 15m 2h 3d 1w"
+    "use 2026-11-22, '2026-11-22 14:30', 2026-11-22T14:30:00Z, 14:30, 'yesterday 14:30', "
+    "'Nov 22 14:30:00', @1700000000, now, today, or a duration ago such as 90s 15m 2h 3d 1w"
 )
 
 
@@ -91,12 +94,15 @@ def parse_time(text: str, *, now_us: int, tz: tzinfo, after_us: int | None = Non
     low = word.lower()
     if low == "now":
         return now_us
-    if low in _DAYS:
-        day = _moment(now_us, tz).date() + timedelta(days=_DAYS[low])
-        return _at(datetime.combine(day, time()), tz, text)
+    named, _, clock = low.partition(" ")
+    if named in _DAYS:
+        day = _moment(now_us, tz).date() + timedelta(days=_DAYS[named])
+        return _day_and_clock(f"{day} {clock}".rstrip(), tz, text)
+    if match := _STAMP.fullmatch(low):
+        return _stamped(match, now_us, tz, text)
     if match := _EPOCH.fullmatch(word):
         return _in_range(int(match[1]) * SECOND_US + _micros(match[2]), text)
-    ago = low.removesuffix("ago").rstrip().removeprefix("-")
+    ago = re.sub(r"(?<=\d) (?=[a-z])", "", low.removesuffix("ago").rstrip().removeprefix("-"))
     if _DURATION.fullmatch(ago):
         return max(now_us - parse_duration(ago), 0)
     if match := _CLOCK.fullmatch(word):
@@ -203,6 +209,30 @@ def _dated(match: re.Match[str], tz: tzinfo, text: str) -> int:
     except ValueError as error:
         raise InvalidQuery(f"{text!r} is no date: {error}") from error
     return _at(moment, tz if zone is None else _zone(zone), text)
+
+
+def _day_and_clock(word: str, tz: tzinfo, text: str) -> int:
+    match = _DATE.fullmatch(word)
+    if match is None:
+        raise InvalidQuery(f"cannot read the time {text!r}; {_EXPECTED}")
+    return _dated(match, tz, text)
+
+
+def _stamped(match: re.Match[str], now_us: int, tz: tzinfo, text: str) -> int:
+    """Return the time of a stamp without a year, as syslog has them: the most recent such day."""
+    name, day, clock = match.groups()
+    if name not in _MONTHS:
+        raise InvalidQuery(f"{text!r}: no month is named {name!r}; {_EXPECTED}")
+    this_year = _moment(now_us, tz).year
+    for year in range(this_year, this_year - 8, -1):  # the day may be a 29th of February
+        try:
+            date(year, _MONTHS.index(name) + 1, int(day))
+        except ValueError:
+            continue
+        at_us = _day_and_clock(f"{year:04}-{_MONTHS.index(name) + 1:02}-{int(day):02} {clock}", tz, text)
+        if at_us <= now_us:
+            return at_us
+    raise InvalidQuery(f"{text!r} is no day of a year; {_EXPECTED}")
 
 
 def _zone(text: str) -> tzinfo:

@@ -1,2 +1,0 @@
--- Every source of a store, in the order in which they came: what --redact numbers hosts by.
-SELECT source FROM content GROUP BY source ORDER BY min(id);
