@@ -1,7 +1,8 @@
 -- One row a run of episodes (a log that outlived the max span goes on in parts), or a row a part.
 -- A run has the state of its last part, and the times of all its parts, whatever of it lies in the range.
 -- Needs the functions matches(text, ...) and count_inside(count, first_us, last_us, since_us, until_us).
--- :since_us  :until_us (half open)  :state ('all', 'open', 'closed')  :every_content (1: no filter on content)
+-- :since_us  :until_us (half open)  :ranged (0: everything, so that the queue knows all that is open)
+-- :state ('all', 'open', 'closed')  :every_content (1: no filter on content)
 -- :severity (this and worse)  :source_glob (of '/' || source || '/')  :fts (a full-text query, NULL: none)
 -- :raw (1: match first and last text too)
 -- :unseen_since_us (only contents without an episode from there to since_us; NULL: no matter)
@@ -27,6 +28,7 @@ touched AS (
     WHERE last_us >= :since_us
         AND last_us < :until_us + (SELECT longest_us FROM store)
         AND first_us < :until_us AND :since_us < :until_us
+        AND (:ranged OR :state <> 'open' OR state = 'open')
         AND (:every_content OR content_id IN (SELECT id FROM wanted))
         AND (NOT :raw OR matches(message, first_text, last_text))
 ),
@@ -45,7 +47,8 @@ folded AS (
 ),
 complete AS (
     SELECT
-        f.content_id, f.run_id, f.count, f.whole, f.is_run,
+        f.content_id, f.run_id, f.whole, f.is_run,
+        f.count + iif(:state = 'open' AND NOT :ranged AND f.is_run, coalesce(q.prior_count, 0), 0) AS count,
         iif(f.is_run, q.run_id IS NOT NULL, f.is_open) AS is_open,
         coalesce(iif(f.is_run, (SELECT first_us FROM archive WHERE id = f.run_id), NULL), f.first_us) AS first_us,
         coalesce(iif(f.is_run, coalesce(q.last_us,

@@ -98,9 +98,10 @@ def holding(blank: Path, parts: list[Part], texts: dict[int, tuple[str, int, str
         }  # fmt: skip
         before[part.run] = part.id
         is_last = part.id == max(other.id for other in parts if other.run == part.run)
+        prior = sum(other.count for other in parts if other.run == part.run and other.id < part.id)
         if part.is_open:
             key = hashlib.sha256(str(part.content).encode()).digest()
-            values |= {"content_hash": key, "prior_count": 0, "received_us": 0, "receipt": 0}
+            values |= {"content_hash": key, "prior_count": prior, "received_us": 0, "receipt": 0}
         else:
             values |= {"reason": "gap" if is_last else "span"}
         names, table = ", ".join(values), "queue" if part.is_open else "archive"

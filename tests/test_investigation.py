@@ -49,6 +49,22 @@ def test_the_newest_runs_are_found_without_a_look_at_all(blank: Path, data: st.D
 
 @given(st.data())
 @one_folder
+def test_what_is_open_is_found_in_the_queue(blank: Path, data: st.DataObject) -> None:
+    """The short way without a range gives what is open of all rows, in every order."""
+    parts = data.draw(histories())
+    by, order = (
+        data.draw(st.sampled_from(["run", "part"])),
+        data.draw(st.sampled_from(["last", "first", "count"])),
+    )
+    with holding(blank, parts, plain(parts)) as reader:
+        every, _ = ask([reader], Question(Filter(), by, order))
+        found, number = ask([reader], Question(Filter(state="open"), by, order))
+    assert found == [each for each in every if each[1].state == "open"]
+    assert number == len(found)
+
+
+@given(st.data())
+@one_folder
 def test_new_is_what_was_never_seen_before_the_range(blank: Path, data: st.DataObject) -> None:
     """With a duration: what was not seen for so long before it, and that is half open, too."""
     parts = data.draw(histories())
