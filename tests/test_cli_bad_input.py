@@ -1,6 +1,7 @@
 """Hostile logs, files that are no logs, stores that are no stores: exact, escaped, refused; no traceback."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -228,6 +229,28 @@ def test_a_file_without_a_line_end_at_its_end_is_read_once(cli: Cli) -> None:
     for _ in range(2):
         cli.ok("ingest", "a.log")
     assert cli.counts() == {"one": 1, "two": 1}
+
+
+def test_a_file_with_a_byte_order_mark_is_read_to_the_byte(cli: Cli) -> None:
+    """However it comes, packed and by stdin too; later lines are read from where it ended."""
+    line = "2026-11-22 00:00:00 ERROR {}\n"
+    data = ("\ufeff" + line.format("a") + line.format("b")).encode()
+    path = cli.write("a.log", data)
+    cli.write("packed.gz", gzip.compress(data))
+    ended = [cli.ok("ingest", name, stdin=data) for name in ("a.log", "-", "packed.gz")]
+    assert all("2 records" in done.out and "receipt" not in done.out for done in ended)
+    assert cli.counts() == {"a": 3, "b": 3}
+    assert cli.select("SELECT DISTINCT offset FROM checkpoint") == [(len(data),)]
+    path.write_bytes(data + line.format("c").encode())
+    assert "1 line -> 1 record" in cli.ok("ingest", "a.log").out
+
+
+def test_a_file_of_the_kernel_is_read_though_its_size_is_0(cli: Cli) -> None:
+    done = cli.ok("ingest", "/proc/cpuinfo")
+    assert "nothing new" not in done.out
+    lines = Path("/proc/cpuinfo").read_text().count("\n")
+    assert f"{lines:,} lines -> " in done.out
+    assert cli.select("SELECT count(*) FROM checkpoint") == [(0,)]
 
 
 def test_a_fifo_is_read_to_its_end(cli: Cli) -> None:

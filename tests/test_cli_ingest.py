@@ -189,6 +189,52 @@ def test_a_pattern_that_never_ends_is_refused_whatever_the_file_says(cli: Cli, p
     )
 
 
+def test_a_pattern_whose_slow_part_no_example_reaches_is_refused(cli: Cli) -> None:
+    cli.write("a.log", f"2026-11-22 10:00:00 key={'a' * 38}\n")
+    cli.write("b.log", "2026-11-22 10:00:00 b\n")
+    pattern = r"(?P<time>\S+ \S+) (?P<message>key=([^;]+;?)+END)"
+    assert cli("ingest", "--format", "m3", "--pattern", pattern, "b.log", "a.log").is_refusal("m3", "slow")
+
+
+def test_a_line_on_which_a_saved_pattern_never_ends_ends_the_ingest(cli: Cli) -> None:
+    cli.have("here")
+    with LogStore(cli.db) as store:
+        store.save_line_format("m3", r"(?P<time>\S+ \S+) (?P<message>(key=)?([^;]+;?)+END)")
+    good = "2026-11-22 10:00:00 some END\n" * 300
+    cli.write("a.log", f"{good}2026-11-22 10:00:00 key={'a' * 60}\n{good}")
+    done = cli(
+        "ingest", "--format", "m3", "a.log", patch="import logstore.cli.inputs as i; i._LINE_SECONDS = 0.3"
+    )
+    assert done.is_refusal("the pattern m3 was stopped", "key=aaaa")
+    assert cli.counts() == {"here": 1}
+    cli.ok("ingest", "--format", "timestamped", "a.log")
+    assert totals(cli)[2] == 602
+
+
+def test_a_saved_pattern_is_known_to_masks(cli: Cli) -> None:
+    cli.have("here")
+    with LogStore(cli.db) as store:
+        store.save_line_format("odd", ODD)
+    cli.write("odd.log", ODD_LINES)
+    line = ODD_LINES.splitlines()[0]
+    for options in (("--format", "odd"), ()):
+        said = dict(
+            row.split(None, 1) for row in cli.ok("masks", "--explain", line, *options).out.splitlines()
+        )
+        assert (said["format"], said["level"]) == ("odd", "warning")
+        assert "(format odd)" in cli.ok("masks", "odd.log", *options).out
+
+
+def test_a_format_that_no_line_has_is_said_and_each_line_is_a_record(cli: Cli) -> None:
+    cli.write("a.log", "one\ntwo\n three\n")
+    for option in ((), ("--dry-run",)):
+        done = cli.ok("ingest", *option, "--format", "pacemaker", "a.log")
+        assert "3 lines -> 3 records" in done.out
+        assert "a.log: no line is of format pacemaker" in done.err
+        cli.write("a.log", "one\ntwo\nfour\n")
+    assert "no line is of" not in cli.ok("ingest", "a.log").err
+
+
 def test_a_listed_pattern_can_be_copied_with_its_last_blank(cli: Cli) -> None:
     cli.have("here")
     with LogStore(cli.db) as store:

@@ -279,10 +279,41 @@ def test_lines_without_a_header_continue_the_record_above() -> None:
     """Blank lines too; above the first header the text stands for itself."""
     lines = ["loose", "", PACEMAKER[0], "", " more", PACEMAKER[0], "\tend"]
     assert [r.message for r in parse(lines, format="pacemaker")] == [
-        "loose\n",
+        "loose",
+        "",
         "Starting  Pacemaker \n\n more",
         "Starting  Pacemaker \n\tend",
     ]
+
+
+FIRST = {name: lines[0] for name, lines in SAMPLES.items()} | {
+    "logfmt": "time=2026-11-22T00:00:00Z level=info msg=x",
+    "journald": '{"__REALTIME_TIMESTAMP": "1795305600000000", "MESSAGE": "x"}',
+    "access": '::1 - - [22/Nov/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 5',
+}
+
+
+@pytest.mark.parametrize("name", ["pacemaker", "syslog3164", "jsonl", "logfmt", "journald", "access"])
+def test_where_no_line_is_of_the_format_each_is_a_record(name: str) -> None:
+    """After a restart, too; with the first header lines begin to continue."""
+    lines = ["one", "", " two", "three"]
+    assert [r.message for r in parse(lines, format=name)] == lines
+    first = parser([], format=name)
+    records = first.feed(lines[:2]) + first.finish()
+    later = parser([], state=State.load(first.state().dump()))
+    records += later.feed([*lines[2:], FIRST[name], "more"]) + later.finish()
+    assert [r.message for r in records][:4] == lines
+    assert len(records) == 5
+    assert records[4].message.endswith("\nmore")
+    assert (first.headed, later.headed) == (False, True)
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_a_byte_order_mark_is_no_part_of_a_line(name: str) -> None:
+    lines = SAMPLES[name]
+    marked = parser(["\ufeff" + lines[0], *lines[1:]])
+    records = marked.feed(["\ufeff" + lines[0], *lines[1:]]) + marked.finish()
+    assert (marked.format, records) == (name, parse(lines))
 
 
 def test_plain_lines_are_records() -> None:

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from model import NOW_US, Clock
 
 from logstore import LogStore, Record, errors
+from logstore.sources import sockets
 from logstore.sources.framing import Framer
 from logstore.sources.listen import SyslogListener
 from logstore.sources.sockets import parse
@@ -479,9 +480,10 @@ def test_a_flood_of_connections_is_refused_beyond_the_limit(
     assert messages(collected_without_end(listener, 3)) == ["in"] * 3
     outside = [connected(listener.addresses[0]) for _ in range(5)]
     inside[0].sendall(b"<13>still in\n")
-    assert messages(collected_without_end(listener, 1, until=lambda: listener.received.refused == 5)) == [
-        "still in"
-    ]
+    told = collected_without_end(listener, 2, until=lambda: listener.received.refused == 5)
+    why = "a connection was refused: 3 are open, none of them silent; further ones that are will not be told"
+    assert sorted(messages(told)) == [why, "still in"]
+    assert {(r.source, r.level) for r in told if r.message == why} == {("logstore", "warning")}
     assert [sender.recv(1) for sender in outside] == [b""] * 5
     inside.pop().close()
     with connected(listener.addresses[0]) as late:
@@ -606,14 +608,41 @@ def test_what_the_system_had_to_drop_is_counted_and_said(
     with connected(listener.addresses[0]) as sender:
         for number in range(500):
             sender.send(b"<13>m%d " % number + b"x" * 1_000)
-        held = collected_without_end(listener, 1)
+        *held, said = collected_without_end(listener, 1)
         assert 0 < len(held) < 500
-        sender.send(b"<13>after")  # the count of the lost comes with the next datagram
+        sender.send(b"<13>after")  # with it the system tells the same count again
         after = collected_without_end(listener, 1)
 
     assert listener.received.lost == 500 - len(held)
-    assert (after[0].message, after[1].source, after[1].level) == ("after", "logstore", "warning")
-    assert after[1].message.startswith(f"{listener.received.lost} datagrams were lost")
+    assert (said.source, said.level) == ("logstore", "warning")
+    assert said.message.startswith(f"{listener.received.lost} datagrams were lost")
+    assert messages(after) == ["after"]
+
+
+def test_what_was_dropped_last_is_counted_at_the_end(listening: Callable[..., SyslogListener]) -> None:
+    listener = listening("udp://127.0.0.1:0")
+    listener._doors[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+    with connected(listener.addresses[0]) as sender:
+        for _ in range(100):
+            sender.send(b"<13>" + b"x" * 1_000)
+    listener.close()
+    assert listener.received.lost > 0
+
+
+def test_where_the_system_does_not_say_what_it_dropped_the_datagrams_do(
+    listening: Callable[..., SyslogListener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "_SO_MEMINFO", 9_999)
+    listener = listening("udp://127.0.0.1:0")
+    listener._doors[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+    with connected(listener.addresses[0]) as sender:
+        for _ in range(100):
+            sender.send(b"<13>" + b"x" * 1_000)
+        held = collected_without_end(listener, 1)
+        sender.send(b"<13>after")
+        after = collected_without_end(listener, 1)
+    assert listener.received.lost == 100 - len(held)
+    assert [record.source for record in after][1:] == ["logstore"]
 
 
 # -- addresses -----------------------------------------------------------------------------------------

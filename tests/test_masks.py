@@ -14,7 +14,7 @@ from logstore.errors import InvalidSetting
 from logstore.masks import Masker, Rule, RuleSet, check_pattern, check_set, dump_set, parse_sets
 from logstore.masks import checks as checks_module
 from logstore.masks.masker import MASKED_CHARS
-from logstore.masks.slowness import GROWN_CHARS, grown
+from logstore.masks.slowness import GROWN_CHARS, grown, probes
 
 POOL = (
     "a+",
@@ -264,6 +264,50 @@ def test_a_pattern_of_lines_is_measured_from_their_start() -> None:
         check_pattern(r"(?P<time>(?:\d+[-:]?)+) ", ["12-12:12 x"], "the pattern app")
     with pytest.raises(InvalidSetting, match="the pattern app: the pattern is no regular expression"):
         check_pattern("(", [], "the pattern app")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(?P<time>\S+ \S+) (?P<message>key=([^;]+;?)+END)",
+        r"(?P<time>\d+) (?P<message>(foo|foobar|bar)+END)",
+        r"(?P<time>\d+) (?P<message>([^;]+;?)+)$",
+        r"(?P<time>\d+) (?=(x+)+y)(?P<message>x)",
+        r"(?P<time>\d+) <<(?P<message>(\w+\s?)*)>>",
+    ],
+)
+def test_a_slow_part_that_no_example_reaches_is_found(pattern: str) -> None:
+    with pytest.raises(InvalidSetting, match="the pattern app: the pattern is slow: the text "):
+        check_pattern(pattern, ["2026-11-22 10:00:00 x"], "the pattern app")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(?P<time>\d{4}-\d\d-\d\d [\d:]{8}(?:[.,]\d+)?) \[(?P<thread>[^\]]*)\] (?P<level>\w+) +[\w.]+ - ",
+        r"(?P<time>\w{3} +\d+ [\d:]{8}) (?P<host>\S+) (?P<program>[^\s\[:]+)(?:\[(?P<pid>\d+)\])?: ",
+        r"(?P<host>\S+) \S+ \S+ \[(?P<time>[^\]]+)\] (?P<message>\"(?:[^\"\\]|\\.)*\" \d+ \S+)",
+        r"(?i)(?P<time>\d+) (?P<level>warn(?:ing)?|err(?:or)?) (?P<k>(?:\w+=\w+ )*)",
+        r"(?P<time>\d+) (?P<a>x)?(?(a)y|z)(?P=a)?(?>b+)c*+(?!d)(?<=c)",
+    ],
+)
+def test_a_usual_pattern_is_not_slow(pattern: str) -> None:
+    check_pattern(pattern, ["2026-11-22 10:00:00 x"], "the pattern app")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"(\d+)-[^a-z]{2}(?:x|yz)\1(?(1)=|!)", "1-11x1="),
+        (r"(\w+ ?)+;", "a a a"),
+        (r"(?=ab)c", "abc"),
+        (r"k=[^;]+", "k=a;;"),
+    ],
+)
+def test_a_probe_is_what_a_pattern_asks_for(pattern: str, text: str) -> None:
+    assert any(probe.startswith(text) for probe in probes(pattern))
+    assert len(probes(pattern)) <= 60
+    assert max(map(len, probes("(?:(?:a{1000}){1000}){1000}" + pattern))) <= 302
 
 
 @contextmanager

@@ -39,17 +39,17 @@ def sql(path, statement):
 
 def slow(path, seconds):
     print("buffered")
-    patient_regex("x")
+    patient_sql(0.5)
     print("here", flush=True)
     time.sleep(float(seconds))
 
 def ends(path, code):
-    patient_regex("x")
+    patient_sql(0.5)
     print("as it is")
     sys.exit(int(code))
 
 def dies(path, number):
-    patient_regex("x")
+    patient_sql(0.5)
     os.kill(os.getpid(), int(number))
 
 try:
@@ -145,6 +145,6 @@ def test_a_signal_reaches_the_child(file: Path, number: int) -> None:
         assert program.wait(timeout=5) == -number
 
 
-def test_no_pattern_is_refused_without_a_child() -> None:
+def test_what_is_no_pattern_is_refused_at_once() -> None:
     with pytest.raises(errors.InvalidQuery, match="does not compile"):
         patient_regex("(a")

@@ -1,7 +1,7 @@
 """Processing functions: whatever they do, no record is lost, and what they did is counted."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,41 @@ def test_a_function_does_not_end_the_program() -> None:
     assert outcome(processor) == (0, 0, 1)
 
 
+class OwnExit(BaseException):  # as a library may name it
+    def __str__(self) -> str:
+        raise GeneratorExit
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OwnExit(), "OwnExit: ?"),
+        (GeneratorExit("x"), "GeneratorExit: x"),
+        (BaseException("x"), "BaseException: x"),
+    ],
+)
+def test_an_error_that_is_no_exception_is_a_failure_as_any_other(error: BaseException, said: str) -> None:
+    def fails(_record: Record) -> Record:
+        raise error
+
+    (kept,), processor = processed(fails)
+
+    assert kept.attributes is not None
+    assert kept.attributes["unprocessed"] == said
+    assert outcome(processor) == (0, 0, 1)
+
+
+def test_who_asks_for_no_more_records_fails_none() -> None:
+    """To close the stream is no failure of the function."""
+    processor = Processor(halves)
+    stream = processor([RECORD, RECORD])
+    next(stream)
+    assert isinstance(stream, Generator)
+    stream.close()
+
+    assert outcome(processor) == (0, 1, 0)
+
+
 def test_a_function_may_change_the_attributes_it_got() -> None:
     """A reader gives one attributes object to many records: a change in one is not seen in another."""
     shared = {"tags": ["a"], "where": {"node": "alfa2"}}
@@ -257,6 +292,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with modules of a user's in it; imports are forgotten afterwards."""
     (tmp_path / "my_rules.py").write_text(MODULE)
     (tmp_path / "my_broken.py").write_text("1 / 0\n")
+    (tmp_path / "my_own_exit.py").write_text("raise BaseException('gone')\n")
     (tmp_path / "my_script.py").write_text("raise SystemExit('usage: my_script FILE')\n")
     (tmp_path / "my_needy.py").write_text("import no_such_library_here\n")
     monkeypatch.chdir(tmp_path)
@@ -295,6 +331,7 @@ def test_a_file_in_the_current_folder_does_not_stand_in_for_a_module_of_python(f
         ("my_rules:number", "is of type int; name a plain function"),
         ("my_rules:slow", "is asynchronous; name a plain function"),
         ("my_broken:quiet", "fails when imported: ZeroDivisionError: "),
+        ("my_own_exit:quiet", "fails when imported: BaseException: gone"),
         ("my_script:quiet", "fails when imported: SystemExit: usage"),
         ("my_needy:quiet", "fails when imported: ModuleNotFoundError: No module named 'no_such_library"),
         (".relative:quiet", "fails when imported: "),

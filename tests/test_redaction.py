@@ -23,6 +23,18 @@ SCRUBBED: Final = (
     ({"auth": {"value": "a"}, "value": "b"}, {"auth": {"value": REDACTED}, "value": "b"}),
     ({"in": {"auth": {"value": ["a"]}}}, {"in": {"auth": {"value": [REDACTED]}}}),
     ({"secret": {"x": {"y": ["a", 7]}}}, {"secret": {"x": {"y": [REDACTED, REDACTED]}}}),
+    ({"pass": "a"}, {"pass": REDACTED}),
+    ({"Pass": "a", "pw": "b", "jwt": "c"}, {"Pass": REDACTED, "pw": REDACTED, "jwt": REDACTED}),
+    ({"cookies": {"sid": "a"}, "n": 1}, {"cookies": {"sid": REDACTED}, "n": 1}),
+    ({"secrets": ["a", {"db": "b"}]}, {"secrets": [REDACTED, {"db": REDACTED}]}),
+    ({"authorization": "a7"}, {"authorization": REDACTED}),
+    ({"credentials": {"user": "u", "pass": "a"}}, {"credentials": {"user": "u", "pass": REDACTED}}),
+    ([{"name": "password", "value": "a"}], [{"name": "password", "value": REDACTED}]),
+    ({"Value": {"x": "a"}, "Key": "api-key"}, {"Value": {"x": REDACTED}, "Key": "api-key"}),
+    ([["Authorization", "Bearer a"], ["Host", "db"]], [["Authorization", REDACTED], ["Host", "db"]]),
+    ({"headers": [("x-api-key", "a")]}, {"headers": [["x-api-key", REDACTED]]}),
+    ({"secret": ["Cookie", "a=b"]}, {"secret": [REDACTED, REDACTED]}),
+    (["fence_ipmilan", "-p", "a", "-o", "on"], ["fence_ipmilan", "-p", REDACTED, "-o", "on"]),
 )
 
 INNOCENT: Final = (
@@ -37,6 +49,15 @@ INNOCENT: Final = (
     {"auth": {"token": 3000}},
     {"credentials": {"user": "alice"}},
     {"state": {"value": "down"}},
+    ["password", "expired"],
+    ["Authorization", "failed"],
+    ["Host", "db"],
+    {"pass": 12, "fail": 3, "cookies": 7, "secrets": 3},
+    {"name": "p_web", "value": "down"},
+    {"name": "token", "value": 3000},
+    {"name": "db password check", "value": "failed"},
+    {"name": 7, "value": "down"},
+    {"authorization": "failed"},
 )
 
 

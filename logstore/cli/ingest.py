@@ -157,6 +157,11 @@ def _ingest_one(store: LogStore, known: LogStore | None, path: str, how: How) ->
     print(escaped(_closing_line(path, tally, reading, how)), flush=True)
     if how.host is None and reading.parser.assumed.host == path:
         note(f"{path}: no line names a host, so the path stands for it; --host NAME sets one")
+    if tally.records and not reading.parser.headed:
+        note(
+            f"{path}: no line is of format {reading.parser.format}, so each is a record with its raw text; "
+            "correct --format or --pattern, or leave them out and the format is looked for"
+        )
     if tally.records >= _MANY_RECORDS and tally.folding < _LITTLE:
         note(f"{path}: little was folded; `logstore masks {path}` shows what identity rules would gain")
 

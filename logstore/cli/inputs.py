@@ -10,11 +10,13 @@ from typing import Final
 from logstore.cli.ingest import AUTO, How, ingest_all
 from logstore.cli.places import found_or_none
 from logstore.cli.text import note
-from logstore.errors import InvalidQuery
+from logstore.errors import InvalidQuery, InvalidSetting
 from logstore.masks import check_pattern
 from logstore.rulebook import find_set
+from logstore.search.patience import within
 from logstore.search.times import zone
 from logstore.settings import NO_RULES
+from logstore.sources.body import Body
 from logstore.sources.format import Format
 from logstore.sources.formats import FORMATS
 from logstore.sources.pattern import pattern_format
@@ -25,6 +27,8 @@ _OWN: Final = "custom"
 _EXAMPLES: Final = 5
 _TRYING: Final = ("a" * 40 + "!", "1" * 40 + "!", " " * 40 + "!", "a b c 1 2 3 " * 4 + "!", "a.b:c-d_e/f=g,")
 """Texts on which patterns go astray, whatever the file begins with."""
+_LINE_SECONDS: Final = 5.0  # of processor time; an innocent pattern takes some milliseconds for the longest
+_SHOWN_CHARS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +124,30 @@ def _with_formats(how: How, chosen: Chosen, store: LogStore) -> How:
         pattern_format(how.format, chosen.pattern)
         check_pattern(chosen.pattern, [*_examples(chosen.files), *_TRYING], f"the pattern {how.format}")
         store.save_line_format(how.format, chosen.pattern)
-    own = {name: pattern_format(name, regex) for name, regex in store.line_formats().items()}
-    formats: Mapping[str, Format] = {**own, **FORMATS}
-    return replace(how, formats=formats)
+    return replace(how, formats=formats_of(store))
+
+
+def formats_of(store: LogStore) -> Mapping[str, Format]:
+    """Return every format by name, the user's own first, which a store holds."""
+    own = {name: _patient(pattern_format(name, regex)) for name, regex in store.line_formats().items()}
+    return {**own, **FORMATS}
+
+
+def _patient(own: Format) -> Format:
+    """Return a user's format that ends the ingest at a line on which its pattern does not end."""
+
+    def read(line: str) -> Body | None:
+        return within(_LINE_SECONDS, lambda: own.body(line), lambda: _endless(own.name, line))
+
+    return replace(own, body=read)
+
+
+def _endless(name: str, line: str) -> InvalidSetting:
+    return InvalidSetting(
+        f"the pattern {name} was stopped after {_LINE_SECONDS:g} s on the line {line[:_SHOWN_CHARS]!r}; what "
+        "was stored before is kept: correct the pattern, e.g. leave out the repeat inside a repeat, (a+)+, "
+        "save it again, and run ingest again"
+    )
 
 
 def _examples(files: Sequence[str]) -> list[str]:

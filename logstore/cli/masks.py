@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import tzinfo
-from typing import Final
+from typing import Final, NamedTuple
 
 from logstore.cli.ingest import AUTO
+from logstore.cli.inputs import formats_of
 from logstore.cli.places import found_or_none
 from logstore.cli.progress import Progress
 from logstore.cli.text import counted, escaped, note, write_table
@@ -19,6 +20,8 @@ from logstore.search.times import local, rfc3339, zone
 from logstore.settings import NO_RULES, Settings
 from logstore.sources.defaults import MASKS_OF
 from logstore.sources.files import Reading
+from logstore.sources.format import Format
+from logstore.sources.formats import FORMATS
 from logstore.sources.gains import Merged, RuleGain, SetGain, merged, of_rules, of_set, proposed
 from logstore.sources.inputs import open_input
 from logstore.sources.parser import LineParser
@@ -28,10 +31,18 @@ _ROWS: Final = 10
 _PROPOSED: Final = 5
 
 
+class _Known(NamedTuple):
+    """What the store knows, or without one what logstore does."""
+
+    settings: Settings
+    sets: Mapping[str, RuleSet]
+    formats: Mapping[str, Format]
+
+
 def weigh(path: str, db: str | None, *, name: str, format_: str, zone_: str | None, host: str | None) -> None:
     """Print what each set would gain on a file, what the rules of one do, and what stays noisy."""
-    settings, sets = _known(db)
-    reading, records, lines = _read(path, zone(zone_), format_, host)
+    settings, sets, formats = _known(db)
+    reading, records, lines = _read(path, zone(zone_), format_, host, formats)
     if name == AUTO:
         name = MASKS_OF.get(reading, settings.masks)
     chosen = None if name == NO_RULES else find_set(name, "masks", sets)
@@ -57,7 +68,7 @@ def explain(
     line: str, db: str | None, *, name: str, format_: str, zone_: str | None, host: str | None
 ) -> None:
     """Print how one line is read: format, time, source, level, message, content and hash."""
-    settings, sets = _known(db)
+    settings, sets, formats = _known(db)
     tz = zone(zone_)
     parser = LineParser(
         None if format_ == AUTO else format_,
@@ -66,6 +77,7 @@ def explain(
         host=host,
         fallback_host=socket.gethostname(),
         sample=[line],
+        formats=formats,
     )
     records = parser.feed([line]) + parser.finish()
     if name == AUTO:
@@ -94,16 +106,18 @@ def escaped_lines(text: str) -> str:
     return "".join(f"{escaped(line)}\n" for line in text.splitlines())
 
 
-def _known(db: str | None) -> tuple[Settings, Mapping[str, RuleSet]]:
+def _known(db: str | None) -> _Known:
     sets = {name: found for name in PRESET_NAMES if (found := preset(name))}
     path = found_or_none(db)
     if path is None:
-        return Settings.chosen(None, None, None), sets
+        return _Known(Settings.chosen(None, None, None), sets, FORMATS)
     with LogStore(path, readonly=True) as store:
-        return store.settings, {**sets, **store.rule_sets()}
+        return _Known(store.settings, {**sets, **store.rule_sets()}, formats_of(store))
 
 
-def _read(path: str, tz: tzinfo, format_: str, host: str | None) -> tuple[str, list[Record], int]:
+def _read(
+    path: str, tz: tzinfo, format_: str, host: str | None, formats: Mapping[str, Format]
+) -> tuple[str, list[Record], int]:
     now_us = time.time_ns() // 1000
     records: list[Record] = []
     lines = 0
@@ -115,6 +129,7 @@ def _read(path: str, tz: tzinfo, format_: str, host: str | None) -> tuple[str, l
             this_host=socket.gethostname(),
             host=host,
             format=None if format_ == AUTO else format_,
+            formats=formats,
         )
         for batch in reading:
             records += batch.records

@@ -31,7 +31,7 @@ def level_of(word: str | None) -> str | int | None:
 
 
 def matcher_of(pattern: str | None, *, regex: bool, invert: bool) -> Matcher | None:
-    """Return what PATTERN, `-E` and `-v` ask for. Call it before a store is opened. Raises InvalidQuery."""
+    """Return what PATTERN, `-E` and `-v` ask for. Raises InvalidQuery."""
     if pattern is None:
         if regex or invert:
             raise InvalidQuery("-E and -v need a PATTERN")

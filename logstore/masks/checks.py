@@ -9,12 +9,13 @@ from typing import Final
 from logstore.errors import InvalidSetting
 from logstore.masks.masker import Masker
 from logstore.masks.rules import Rule, RuleSet
-from logstore.masks.slowness import GROWN_CHARS, LIMIT_SECONDS, Case, find_slow
+from logstore.masks.slowness import GROWN_CHARS, LIMIT_SECONDS, Case, find_slow, probes
 
 _NAME: Final = re.compile(r"[a-z0-9_-]+")
 _RESERVED: Final = ("none", "auto")
 _FOREIGN: Final = "\x01"
 _EXAMPLE_CHARS: Final = 1_000
+_SHOWN_CHARS: Final = 60
 
 
 def check_set(rules: RuleSet) -> None:
@@ -48,12 +49,13 @@ def check_set(rules: RuleSet) -> None:
 
 
 def check_pattern(pattern: str, examples: Sequence[str], what: str) -> None:
-    """Raise InvalidSetting for a pattern that does not compile, or is slow on its examples grown long.
+    """Raise InvalidSetting for a pattern that does not compile, or is slow on a text grown long.
 
-    It is matched at the start of a text, as a pattern for lines is. `what` names it in the error.
+    Those are its examples, and texts that it asks for itself: no example may reach its slow part. It is
+    matched at the start of a text, as a pattern for lines is. `what` names it in the error.
     """
     _compiled(pattern, what)
-    texts = [text[:_EXAMPLE_CHARS] for text in examples]
+    texts = [*(text[:_EXAMPLE_CHARS] for text in examples), *probes(pattern)]
     _refuse_slow([Case(pattern, [*texts, *(text + _FOREIGN for text in texts)], at_start=True)], [what])
 
 
@@ -109,7 +111,7 @@ def _refuse_slow(cases: Sequence[Case], names: Sequence[str]) -> None:
     if slow:
         took = "has no end" if slow.seconds is None else f"takes {slow.seconds:.1f} s"
         raise InvalidSetting(
-            f"{names[slow.case]}: the pattern is slow: its example {slow.growth}, {GROWN_CHARS:,} characters "
-            f"in all, {took} (at most {LIMIT_SECONDS:g} s). Begin it with plain text, bound its repeats "
-            r"(\d{1,20} for \d+), or let them stop sooner ([^\]]* for .*)"
+            f"{names[slow.case]}: the pattern is slow: the text {slow.text[:_SHOWN_CHARS]!r} {slow.growth}, "
+            f"{GROWN_CHARS:,} characters in all, {took} (at most {LIMIT_SECONDS:g} s). Begin it with plain "
+            r"text, bound its repeats (\d{1,20} for \d+), or let them stop sooner ([^\]]* for .*)"
         )

@@ -1,4 +1,4 @@
-"""Finds patterns that are slow on their examples grown long. Imports nothing of ours: it runs alone.
+"""Finds patterns that are slow on texts grown long. Imports nothing of ours: it runs alone.
 
 `re` cannot be interrupted, so the search runs in a child process that has a timer of the kernel. Time is
 the child's own time on the processor: a busy machine makes no pattern slow.
@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, product
+from re import _compiler, _parser  # type: ignore[attr-defined]
 from typing import Any, Final, NamedTuple
 
 GROWN_CHARS: Final = 16_384
@@ -26,6 +28,14 @@ _SUSPECT_SECONDS: Final = 0.0003
 _TRIES: Final = 3
 _UNIT_CHARS: Final = (1, 2, 3)
 
+_PROBES: Final = 60
+_PROBE_CHARS: Final = 300
+_MANY: Final = 30  # doubles the work so often
+_WANTED: Final = "a1 -"
+_OPTIONS: Final = 4
+_EXCLUDED: Final = 3
+_REPEATS: Final = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
+
 
 class Case(NamedTuple):
     """A pattern with texts to grow. `at_start`: it is matched at the start of a text, not searched in it."""
@@ -36,12 +46,13 @@ class Case(NamedTuple):
 
 
 class Slow(NamedTuple):
-    """What was found: the place of the case, how its text was grown, and how long that took.
+    """What was found: the place of the case, its text, how that was grown, and how long that took.
 
     `seconds` is None if the search was stopped before its end.
     """
 
     case: int
+    text: str
     growth: str
     seconds: float | None
 
@@ -83,15 +94,118 @@ def grown(text: str, chars: int) -> Iterator[tuple[str, str]]:
             yield f"with {unit!r} repeated at character {place + 1}", head + run[: -len(tail) or None] + tail
 
 
+def probes(pattern: str) -> list[str]:
+    """Return texts that a pattern matches, to be grown: each reaches a part of it that others may not.
+
+    Behind some stand two characters that the pattern excludes somewhere, where it may stop fitting.
+    """
+    tree = _parser.parse(pattern)
+    ways = product((1, _MANY, 0), (False, True), range(_OPTIONS), _WANTED)
+    texts = list(dict.fromkeys(_Speaker(*way).said(tree) for way in ways))
+    stops = islice(dict.fromkeys(_excluded(tree)), _EXCLUDED)
+    return list(
+        islice(dict.fromkeys([*texts, *(text + stop * 2 for stop in stops for text in texts)]), _PROBES)
+    )
+
+
+class _Speaker:
+    """Says a text that a parsed pattern matches.
+
+    A repeat is said `times` times, many times only if what it repeats can itself be said in several ways;
+    of alternatives the one at `option`, of a set the character `wanted` if it is in there. `ahead`: what a
+    look-around asks for is said, too.
+    """
+
+    def __init__(self, times: int, ahead: bool, option: int, wanted: str) -> None:  # noqa: FBT001 - of a product
+        self._times, self._ahead, self._option, self._wanted = times, ahead, option, wanted
+        self._groups: dict[int | None, str] = {}
+
+    def said(self, tree: Any) -> str:
+        text = ""
+        for node in tree:
+            text = (text + self._node(tree, node))[:_PROBE_CHARS]
+        return text
+
+    def _node(self, tree: Any, node: Any) -> str:
+        kind, value = str(node[0]), node[1]
+        match kind:
+            case "LITERAL":
+                return chr(value)
+            case "ANY" | "IN" | "NOT_LITERAL":
+                return self._character(tree, node)
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+                least, most, body = value
+                times = self._times if self._times < _MANY or _is_ambiguous(body) else 1
+                count: int = min(most, max(least, times), _PROBE_CHARS)
+                return self.said(body) * count
+            case "SUBPATTERN":
+                self._groups[value[0]] = text = self.said(value[-1])
+                return text
+            case "ATOMIC_GROUP":
+                return self.said(value)
+            case "BRANCH":
+                return self.said(value[1][self._option % len(value[1])])
+            case "GROUPREF":
+                return self._groups.get(value, "")
+            case "GROUPREF_EXISTS":
+                return self.said(value[1] if value[0] in self._groups else value[2] or ())
+            case "ASSERT" | "ASSERT_NOT":
+                return self.said(value[1]) if self._ahead else ""
+        return ""
+
+    def _character(self, tree: Any, node: Any) -> str:
+        fits = _compiler.compile(_parser.SubPattern(tree.state, [node])).match
+        named = [_first_of(item) for item in node[1]] if str(node[0]) == "IN" else []
+        return next(filter(fits, (self._wanted, *filter(None, named), *map(chr, range(32, 127)))), "")
+
+
+def _first_of(item: Any) -> str:
+    match str(item[0]):
+        case "LITERAL":
+            return chr(item[1])
+        case "RANGE":
+            return chr(item[1][0])
+    return ""
+
+
+def _is_ambiguous(tree: Any) -> bool:
+    return any(str(kind) in (*_REPEATS, "BRANCH") for kind, _ in _nodes(tree))
+
+
+def _excluded(tree: Any) -> Iterator[str]:
+    """Yield the characters that a pattern names as not fitting."""
+    for kind, value in _nodes(tree):
+        if str(kind) == "NOT_LITERAL":
+            yield chr(value)
+        elif str(kind) == "IN" and str(value[0][0]) == "NEGATE":
+            yield from filter(None, map(_first_of, value))
+
+
+def _nodes(tree: Any) -> Iterator[Any]:
+    """Yield every node of a parsed pattern."""
+    for node in tree:
+        yield node
+        for part in _trees(node[1]):
+            yield from _nodes(part)
+
+
+def _trees(value: Any) -> Iterable[Any]:
+    if isinstance(value, _parser.SubPattern):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _trees(part)
+
+
 def _measure(case: int, run: Callable[[str], Any], text: str) -> None:
     """Time a pattern on one text grown in every way; say what is under way, and end at what is slow."""
     ways = zip(grown(text, _PROBED_CHARS), grown(text, GROWN_CHARS), strict=True)
     for (growth, short), (_, long) in ways:
-        _say(Slow(case, growth, None))
+        _say(Slow(case, text, growth, None))
         if _seconds(run, short) > _SUSPECT_SECONDS:
             seconds = _fastest(run, long)
             if seconds > LIMIT_SECONDS:
-                _say(Slow(case, growth, seconds))
+                _say(Slow(case, text, growth, seconds))
                 sys.exit()
 
 

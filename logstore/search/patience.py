@@ -1,19 +1,23 @@
 """An end for searches that have none.
 
-Neither `re` nor a function of SQLite can be interrupted: while they run, no signal handler, no thread and no
-progress handler gets its turn. The default action of SIGPROF needs no turn: the kernel ends the process. So
-what may never end runs in a child that has a timer, and its parent is left to say why there is no answer.
+A handler of a signal gets its turn inside `re` every few thousand steps, so a timer ends a pattern. Inside
+one function of SQLite nothing gets a turn, neither a handler nor a thread nor the progress handler: there
+only the default action of a signal helps, by which the kernel ends the process. So a user's SQL runs in a
+child that has a timer, and its parent is left to say why there is no answer.
 Time is processor time: a reader who leaves the pager open, or a busy machine, stops nothing.
 """
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Final, TypeVar
 
-from logstore.errors import InvalidQuery
+from logstore.errors import InvalidQuery, LogStoreError
 from logstore.filters import Matcher, regex
+
+_T = TypeVar("_T")
 
 TEXT_SECONDS: Final = 2.0
 """An innocent pattern takes a few hundredths of a second for the longest message there can be."""
@@ -22,18 +26,40 @@ _GUARD_SECONDS: Final = 1.0  # for the guard of the connection, which says more
 _FORWARDED: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-def patient_regex(pattern: str, *, invert: bool = False) -> Matcher:
-    """Return the matcher of a user's regular expression, in a child process that it may end.
+def within(seconds: float, work: Callable[[], _T], complaint: Callable[[], LogStoreError]) -> _T:
+    """Return what `work` returns. Raises the complaint after so many seconds of processor time.
 
-    Call it before a store is opened. Raises InvalidQuery: for a pattern that is none, before anything else;
-    in the parent, and only there, for one that does not end on a message.
+    Only in the main thread of a program whose SIGPROF is not used otherwise.
+    """
+
+    def give_up(_signal: int, _frame: FrameType | None) -> None:
+        raise complaint()
+
+    signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        return work()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def patient_regex(pattern: str, *, invert: bool = False) -> Matcher:
+    """Return the matcher of a user's regular expression.
+
+    Raises InvalidQuery for a pattern that is none; the matcher, for one that does not end on a message.
     """
     matcher = regex(pattern, invert=invert)
-    go_on_in_a_child(
-        f"the regular expression {pattern!r} was stopped after {TEXT_SECONDS:g} s on a single message; leave "
-        "out the repeat inside a repeat, (a+)+, or the second of two that fit the same text, .*.*"
-    )
-    return each_within(matcher, TEXT_SECONDS)
+
+    def complaint() -> InvalidQuery:
+        return InvalidQuery(
+            f"the regular expression {pattern!r} was stopped after {TEXT_SECONDS:g} s on a single message; "
+            "leave out the repeat inside a repeat, (a+)+, or the second of two that fit the same text, .*.*"
+        )
+
+    def matches(*texts: str) -> bool:
+        return within(TEXT_SECONDS, lambda: matcher(*texts), complaint)
+
+    return matches
 
 
 def patient_sql(seconds: float) -> None:
@@ -42,14 +68,14 @@ def patient_sql(seconds: float) -> None:
     Call it before a store is opened; what is slow in many steps `Connection.guard` stops before.
     Raises InvalidQuery, in the parent, and only there.
     """
-    go_on_in_a_child(
+    _go_on_in_a_child(
         f"the statement ran for more than {seconds:g} s and was stopped inside one function; narrow it down",
         seconds + _GUARD_SECONDS,
     )
 
 
-def go_on_in_a_child(complaint: str, seconds: float = 0.0) -> None:
-    """Return in a child process that ends itself after `seconds` of processor time, 0 for no limit.
+def _go_on_in_a_child(complaint: str, seconds: float) -> None:
+    """Return in a child process that ends itself after `seconds` of processor time.
 
     The parent waits for it and exits as the child does. Raises InvalidQuery, in the parent, with the
     `complaint` if a timer ended the child. Call it before a store is opened: SQLite's locks don't survive it.
@@ -62,22 +88,6 @@ def go_on_in_a_child(complaint: str, seconds: float = 0.0) -> None:
         signal.setitimer(signal.ITIMER_PROF, seconds)
         return
     _exit_as(_ended(child), complaint)
-
-
-def each_within(matcher: Matcher, seconds: float) -> Matcher:
-    """Return a matcher that ends this process if it takes longer for one call, in processor time.
-
-    Only for the child of `go_on_in_a_child`, whose parent says what happened; it replaces its limit.
-    """
-
-    def matches(*texts: str) -> bool:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-        try:
-            return matcher(*texts)
-        finally:
-            signal.setitimer(signal.ITIMER_PROF, 0)
-
-    return matches
 
 
 def _ended(child: int) -> int:

@@ -57,9 +57,10 @@ def open_input(
 ) -> Input:
     """Open a file or a FIFO, or take `stdin` for the path `-`.
 
-    A FIFO that no program has open for writing is waited for `patience_s` seconds; after the first
-    of them `note` is told. Raises InputUnreadable for what cannot be read as a log: a missing file, a
-    folder, a device, a FIFO that nobody opened by then.
+    A file that has data though its size is 0, as those of /proc have, is a stream: there is no place in
+    it to go on from. A FIFO that no program has open for writing is waited for `patience_s` seconds;
+    after the first of them `note` is told. Raises InputUnreadable for what cannot be read as a log: a
+    missing file, a folder, a device, a FIFO that nobody opened by then.
     """
     if path == "-":
         return Input(path, stdin)
@@ -73,7 +74,8 @@ def open_input(
     stream = _open(path, os.O_NONBLOCK if stat.S_ISFIFO(mode) else 0)
     try:
         if not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
-            return measured_again(Input(path, stream))
+            source = measured_again(Input(path, stream))
+            return Input(path, stream) if source.size == 0 and _has_data(source) else source
         _await_writer(path, stream, note, patience_s)
     except BaseException:
         stream.close()
@@ -111,6 +113,20 @@ def _open(path: str, flag: int) -> _Stream:
         return _Stream(os.open(path, os.O_RDONLY | os.O_CLOEXEC | flag))
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
+
+
+def _has_data(source: Input) -> bool:
+    """Whether a file of size 0 has data, and no program has just written it."""
+    stream = source.stream
+    assert isinstance(stream, _Stream)  # noqa: S101 - `_open` made it
+    try:
+        first = stream.read(1)
+    except OSError as error:
+        raise unreadable(source.path, error) from error
+    if not first or measured_again(source).size:
+        return False
+    stream.first = first
+    return True
 
 
 def _await_writer(path: str, stream: _Stream, note: Callable[[str], None], patience_s: float) -> None:

@@ -15,7 +15,7 @@ from typing import Final, Self
 from logstore.identity import MAX_MESSAGE_BYTES
 from logstore.record import SECOND_US, Record
 from logstore.sources.framing import Frame, Framer, trimmed
-from logstore.sources.sockets import SO_RXQ_OVFL, Address, bind, parse, real_address
+from logstore.sources.sockets import SO_RXQ_OVFL, Address, bind, dropped, parse, real_address
 from logstore.sources.syslog import MessageReader, Messages
 
 BATCH_RECORDS: Final = 10_000
@@ -31,6 +31,7 @@ _READ_BYTES: Final = 65_536
 _DATAGRAMS: Final = 200  # of one socket before the others have their turn
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(4)
 _DISTINCT_HOSTS: Final = 10_000
+_HALF_OF_32_BITS: Final = 1 << 31
 _MAPPED: Final = "::ffff:"  # an IPv4 peer of an IPv6 socket
 
 Clock = Callable[[], int]
@@ -142,6 +143,7 @@ class SyslogListener:
 
     def close(self) -> None:
         """Stop listening; closing twice is harmless. What no batch has handed over is lost."""
+        self._ask_lost()
         for peer in self._peers:
             peer.socket.close()
         for door in self._doors:
@@ -206,12 +208,12 @@ class SyslogListener:
             connection, name = door.socket.accept()
         except (BlockingIOError, ConnectionError):
             return  # it has gone away again
-        except OSError:  # no file descriptor or memory is left: the others go on, it may try again
-            self.received.refused += 1
+        except OSError as error:  # no file descriptor or memory is left: the others go on, it may try again
+            self._refuse(error.strerror or str(error))
             time.sleep(_PAUSE_S)
             return
         if len(self._peers) >= self._max_peers and not self._make_room():
-            self.received.refused += 1
+            self._refuse(f"{self._max_peers} are open, none of them silent")
             connection.close()
             return
         connection.settimeout(0)
@@ -221,6 +223,12 @@ class SyslogListener:
         self._peers.add(peer)
         self.received.peers += 1
         self._selector.register(connection, selectors.EVENT_READ, partial(self._read, peer))
+
+    def _refuse(self, why: str) -> None:
+        if not self.received.refused:
+            text = f"a connection was refused: {why}; further ones that are will not be told"
+            self._records.append(Record(text, "warning", "logstore", self._clock_us()))
+        self.received.refused += 1
 
     def _make_room(self) -> bool:
         """Close the connection that has been silent longest; False if none was for long."""
@@ -296,16 +304,29 @@ class SyslogListener:
         for level, kind, data in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, SO_RXQ_OVFL):
                 (total,) = struct.unpack("=I", data[:4])
-                self.received.lost += (total - door.lost) & 0xFFFFFFFF
-                door.lost = total
+                self._add_lost(door, total)
+
+    def _add_lost(self, door: _Door, total: int) -> None:
+        """Take what the system says it dropped; an earlier count may come after a later one."""
+        new = (total - door.lost) & 0xFFFFFFFF
+        if new < _HALF_OF_32_BITS:
+            self.received.lost += new
+            door.lost = total
 
     def _count_host(self, host: str) -> None:
         if host not in self._hosts and len(self._hosts) < _DISTINCT_HOSTS:
             self._hosts.add(host)
             self.received.peers += 1
 
+    def _ask_lost(self) -> None:
+        """Ask the system what it dropped: with a datagram comes only what was dropped before it."""
+        for door in self._doors:
+            if door.address.kind != "tcp" and (total := dropped(door.socket)) is not None:
+                self._add_lost(door, total)
+
     def _say_lost(self) -> None:
         """Say in the store what the system had to drop: nobody may look at the counters."""
+        self._ask_lost()
         new = self.received.lost - self._said_lost
         if new:
             text = f"{new} datagrams were lost: they came faster than they were stored"

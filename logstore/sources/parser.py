@@ -17,6 +17,7 @@ from logstore.sources.stamps import StampReader
 from logstore.sources.state import Assumed, State
 
 _BODY_CHARS: Final = 1024  # a longer body is not worth its memory
+_BOM: Final = "\ufeff"  # editors and exports of Windows begin a file with it
 _SECOND_LINE: Final = re.compile("(SEVERE|WARNING|FINE|FINER|FINEST): ")
 
 _Halves = tuple[
@@ -34,8 +35,9 @@ class LineParser:
 
     A line without a header of the format in force, but with a clear one of another format, begins a
     record of that format, which is in force from there on. That is not done if the format was
-    given, or if none was found: then `plain` has every line, as it is. A header is read without its
-    colours (escape sequences); those of a message stay.
+    given, or if none was found: then `plain` has every line, as it is. Before the first header of all
+    each line is a record. A header is read without its colours (escape sequences); those of a message
+    stay. A byte order mark in front of a line is left out.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class LineParser:
             raise InputUnreadable(f"no such format: {format!r}; use one of {', '.join(formats)}")
         if state is not None and format not in (None, state.format):
             state = None
-        sample = sample[:SAMPLE_LINES]
+        sample = [line.removeprefix(_BOM) for line in sample[:SAMPLE_LINES]]
         self.format = format or (state.format if state else detect(sample, formats))
         self._host = host or (state.host if state else self._named(sample, formats) or fallback_host)
         self._clock = StampReader(
@@ -81,6 +83,7 @@ class LineParser:
         self._host_used = False
         self._open: Growing | None = None
         self._header = Record("", *state.header) if state and state.header else None
+        self._headed = bool(state and state.header and state.headed)
         self._parts = state.parts if state else 0
         self._midline = state.midline if state else False
         self._done = state.done if state else 0
@@ -89,6 +92,11 @@ class LineParser:
     def held(self) -> int:
         """How many of the lines fed last belong to the record that is held back."""
         return self._open.lines if self._open else 0
+
+    @property
+    def headed(self) -> bool:
+        """Whether a line had a header so far."""
+        return self._headed
 
     @property
     def assumed(self) -> Assumed:
@@ -116,6 +124,7 @@ class LineParser:
             self._current.format.name,
             self._given,
             list(self._clock.fold) if self._clock.fold else None,
+            self._headed,
         )
 
     def feed(self, lines: Iterable[str]) -> list[Record]:
@@ -175,8 +184,9 @@ class LineParser:
 
     def _slow(self, line: str, out: list[Record]) -> None:
         """Take a line that is new, long, or a continuation."""
+        line = line.removeprefix(_BOM)
         record = self._coloured(line) if "\x1b" in line and self._current.format.dated else self._read(line)
-        if record is None and (self._open or out or self._header):
+        if record is None and self._headed and (self._open or out or self._header):
             if self._open is None and out:
                 self._open = Growing(out.pop(), self._limit)
             following = self._open is not None
@@ -187,6 +197,7 @@ class LineParser:
             return
         if self._open is not None:
             self._close(out)
+        self._headed = self._headed or record is not None
         record = record or self._raw(line)
         if len(line) > self._limit // 4:  # four bytes are the longest character
             self._open = Growing(record, self._limit)

@@ -29,7 +29,8 @@ class Processor:
     error in the attribute `unprocessed`.
 
     `dropped`, `split` and `failed` count the records of which it made none, made several, and made
-    nothing usable; `last_error` is what went wrong last, None if nothing did.
+    nothing usable; `last_error` is what went wrong last, None if nothing did. It may quote the record:
+    it is as secret as that was before it was scrubbed.
     """
 
     def __init__(self, function: Function) -> None:
@@ -46,7 +47,9 @@ class Processor:
     def _process(self, record: Record) -> list[Record]:
         try:
             made = self._made(record)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it does, the record is kept
+        except KeyboardInterrupt:  # the user's, not the function's
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever it does, the record is kept
             return [self._unprocessed(record, error)]
         self.dropped += not made
         self.split += len(made) > 1
@@ -105,7 +108,9 @@ def _import(name: str, module_name: str) -> object:
                 f"{name!r}: {error}; check the name, install it, or run in the folder where it lies"
             ) from error
         raise _broken(name, error) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise _broken(name, error) from error
 
 
@@ -117,7 +122,9 @@ def _said(error: BaseException) -> str:
     """Return the kind and the text of an error, in one line that can be stored."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001  # an error of a user's own may fail here, too
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  # an error of a user's own may fail here, too
         text = "?"
     return escape(f"{type(error).__name__}: {text}")[:_ERROR_CHARS]
 

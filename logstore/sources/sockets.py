@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+import struct
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ LOOPBACK: Final = "127.0.0.1"
 SYSLOG_PORT: Final = 514
 SO_RXQ_OVFL: Final = 40  # Linux; the module socket does not name it: dropped datagrams are told
 
+_SO_MEMINFO: Final = 55  # Linux; nine numbers of 32 bits, the last is how many datagrams were dropped
+_MEMINFO: Final = struct.Struct("=9I")
 _RECEIVE_BYTES: Final = 8 * 1024 * 1024  # what may wait while a commit waits for the disk
 _BACKLOG: Final = 128
 _ANYBODY: Final = 0o666  # as with /dev/log: who may reach the folder may log
@@ -64,6 +67,15 @@ def bind(address: Address) -> socket.socket:
 def real_address(address: Address, bound: socket.socket) -> Address:
     """Return the address with the port that the system chose for port 0."""
     return address if address.kind == "unix" else address._replace(port=bound.getsockname()[1])
+
+
+def dropped(bound: socket.socket) -> int | None:
+    """Return how many datagrams the system dropped so far, modulo 2**32; None where it does not say."""
+    try:
+        counts = _MEMINFO.unpack(bound.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
+    except (OSError, struct.error):
+        return None
+    return int(counts[-1])
 
 
 def _bound_inet(address: Address) -> socket.socket:

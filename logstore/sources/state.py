@@ -28,6 +28,7 @@ class State:
     `header` is the record before that place without its text, of which `parts` records were made;
     `midline`: the place is inside a line; `done`: so many records of the text that begins there
     were already handed over (a text over the limit is handed over in parts while it is read).
+    `headed`: a line with a header stood somewhere before, so that `header` may be continued.
     `format` is what the input was found to be, `current` the format in force at that place, empty
     for the same one; `given`: the user said so, no other format is looked for. `fold` is that of
     StampReader.
@@ -42,6 +43,7 @@ class State:
     current: str = ""
     given: bool = False
     fold: list[Any] | None = None
+    headed: bool = True
 
     def dump(self) -> str:
         """Return the state as JSON text."""
