@@ -1,7 +1,7 @@
--- How many records each slice of time may have, by level: a row for all episodes that lie within one slice,
--- and one for each episode that several slices cut.
+-- How many records there are over time, by level: a row for all episodes that lie within one step,
+-- and one for each episode that several steps cut.
 -- Needs the function matches(text, ...).
--- :since_us  :until_us (half open)  :begin_us (of the first slice)  :step_us (the length of each)
+-- :since_us  :until_us (half open)  :begin_us (of the first step, at since_us or before)  :step_us
 -- :state ('all', 'open', 'closed')  :every_content (1: no filter on content)  :severity (this and worse)
 -- :source_glob (of '/' || source || '/')  :fts (a full-text query, NULL: none)
 -- :raw (1: match first and last text too)

@@ -23,7 +23,7 @@ KEPT: Final = 200  # generations: one that is deleted before it is read is the r
 TOKEN: Final = re.compile(r"<(\d+)>")
 
 FOLLOW: Final = """
-import sys, threading
+import sys, time
 from datetime import UTC
 from logstore import LogStore
 from logstore.sources.follow import Following
@@ -31,7 +31,7 @@ from logstore.sources.tail import Manner
 
 database, *patterns = sys.argv[1:]
 store = LogStore(database, durability="normal")
-manner = Manner(UTC, lambda: 1_795_000_000_000_000, settle_s=0.1, batch_lines=50)
+manner = Manner(UTC, lambda: time.time_ns() // 1000, settle_s=0.1, batch_lines=50)
 note = lambda text: print("note:", text, flush=True)
 print("ready", flush=True)
 for batch, after, _ in Following(patterns, store, manner, note=note, stop=lambda: False, poll_s=0.01):

@@ -652,6 +652,189 @@ def test_nothing_but_folders_is_refused(log: Path, follow: Follow) -> None:
         next(iter(one.following))
 
 
+# -- a suffix of rotation before the extension -----------------------------------------------------------
+
+
+INNER: Final = ["x-20261122.log", "x.1.log", "x.2026-11-22.log"]
+
+
+@pytest.mark.parametrize("name", INNER)
+@pytest.mark.parametrize("glob", ["x.log", "*.log"])
+def test_a_rename_before_the_extension_while_nobody_followed(
+    log: Path, follow: Follow, name: str, glob: str
+) -> None:
+    log.write_text(lines(1, 2))
+    one = follow(log.with_name(glob))
+    one.run()
+    one.close()
+    append(log, lines(3))
+    log.rename(log.with_name(name))
+    log.write_text(lines(4))
+    one.restart()
+    assert one.run() == once(1, 2, 3, 4)
+    one.restart()
+    log.with_name(name).unlink()
+    assert one.run() == once(1, 2, 3, 4)
+    assert one.notes == []
+
+
+@pytest.mark.parametrize("when", ["followed", "not followed"])
+@pytest.mark.parametrize("name", INNER)
+@pytest.mark.parametrize("glob", ["x.log", "*.log"])
+def test_a_copy_before_the_extension_is_no_log_of_its_own(
+    log: Path, follow: Follow, name: str, glob: str, when: str
+) -> None:
+    log.write_text(lines(1, 2))
+    one = follow(log.with_name(glob))
+    one.run()
+    if when == "not followed":
+        one.close()
+    append(log, lines(3))
+    shutil.copy(log, log.with_name(name))
+    os.truncate(log, 0)
+    append(log, lines(4))
+    if when == "not followed":
+        one.restart()
+    assert one.run() == once(1, 2, 3, 4)
+    one.restart()
+    assert one.run() == once(1, 2, 3, 4)
+    assert one.notes == []
+
+
+def test_two_rotations_before_the_extension_while_nobody_followed(log: Path, follow: Follow) -> None:
+    """The second generation was never seen: that the first one is a generation tells what it is."""
+    log.write_text(lines(1))
+    one = follow(log)
+    one.run()
+    one.close()
+    append(log, lines(2))
+    log.rename(log.with_name("x.2.log"))
+    log.with_name("x.1.log").write_text(lines(3))
+    log.write_text(lines(4))
+    one.restart()
+    assert one.run() == once(1, 2, 3, 4)
+
+
+def test_a_log_of_its_own_with_a_number_before_the_extension_holds_up_nobody(
+    log: Path, follow: Follow
+) -> None:
+    other = log.with_name("x-1.log")
+    log.write_text(lines(1))
+    other.write_text(lines(100))
+    one = follow(log)
+    one.run()
+    for number in range(2, 20):
+        append(log, lines(number))
+        append(other, lines(99 + number))
+        one.run(SETTLE_S / 2)
+    assert one.run() == once(*range(1, 20)), "and is not read, as nobody asked for it"
+    both = follow(log.with_name("*.log"))
+    assert both.run() == once(*range(1, 20), *range(100, 119))
+
+
+def test_a_copy_in_another_folder_that_a_glob_finds(log: Path, follow: Follow) -> None:
+    log.write_text(lines(1, 2))
+    old = log.with_name("old")
+    old.mkdir()
+    one = follow(old / "*", log.with_name("*.log"))
+    one.run()
+    for number, name in enumerate(("x.log.1", "x-20261122.log"), start=3):
+        append(log, lines(number))
+        shutil.copy(log, old / name)
+        os.truncate(log, 0)
+        one.run()
+    append(log, lines(5))
+    assert one.run() == once(1, 2, 3, 4, 5)
+    one.restart()
+    assert one.run() == once(1, 2, 3, 4, 5)
+    assert one.notes == []
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["a new one", "nothing"])
+def test_a_file_that_is_gone_without_an_heir_is_said_once(log: Path, follow: Follow, new: bool) -> None:
+    log.write_text(lines(1, 2))
+    one = follow(log)
+    one.run()
+    one.close()
+    append(log, lines(3))
+    log.rename(log.with_name("moved"))
+    if new:
+        log.write_text(lines(4))
+    one.restart()
+    one.run()
+    assert [note for note in one.notes if "may be lost" in note] == [
+        (
+            f"{log}: the file that was read here is gone, and no copy of it is there: "
+            f"what was written to it after byte {len(lines(1, 2))} may be lost"
+        )
+    ]
+    one.notes.clear()
+    one.restart()
+    one.run()
+    assert not [note for note in one.notes if "may be lost" in note]
+
+
+def test_a_file_that_goes_on_under_another_name_that_is_followed_is_not_said(
+    log: Path, follow: Follow
+) -> None:
+    log.write_text(lines(1))
+    one = follow(log.with_name("*.log"))
+    one.run()
+    one.close()
+    append(log, lines(2))
+    log.rename(log.with_name("other.log"))
+    log.write_text(lines(3))
+    one.restart()
+    assert one.run() == once(1, 2, 3)
+    assert one.notes == []
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_a_generation_that_is_deleted_after_it_was_read_is_not_said(
+    log: Path, follow: Follow, number: int
+) -> None:
+    log.write_text(lines(1))
+    one = follow(log)
+    one.run()
+    for each in range(number):
+        append(log, lines(2 + each))
+        log.rename(sibling(log, ".1"))
+        log.write_text(lines(100 + each))
+        one.run()
+    sibling(log, ".1").unlink()
+    one.restart()
+    one.run()
+    assert one.notes == []
+
+
+def test_a_last_record_needs_no_wait_if_the_file_has_long_been_quiet(log: Path, follow: Follow) -> None:
+    """A process that is killed before the time to settle is over stores it all the same."""
+    log.write_text(lines(1, 2) + HEADER + "half")
+    one = follow(log)
+    one.following._manner = replace(one.following._manner, now_us=lambda: (time.time_ns() + 10**13) // 1000)
+    for _ in range(5):
+        one.round()
+    assert tokens(one.database) == once(1, 2)
+    append(log, " <3>\n")
+    one.round()
+    assert tokens(one.database) == once(1, 2), "a look at what is written is not shortened"
+
+
+def test_generations_that_have_long_been_quiet_are_read_without_a_wait(log: Path, follow: Follow) -> None:
+    log.write_text(lines(1))
+    one = follow(log)
+    one.run()
+    one.close()
+    log.rename(sibling(log, ".2"))
+    sibling(log, ".1.gz").write_bytes(gzip.compress(lines(2).encode()))
+    log.write_text(lines(3))
+    one.restart()
+    one.following._manner = replace(one.following._manner, now_us=lambda: (time.time_ns() + 10**13) // 1000)
+    for _ in range(12):
+        one.round()
+    assert tokens(one.database) == once(1, 2, 3)
+
+
 # -- fairness, identity, kills ---------------------------------------------------------------------------
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from histories import Part, histories, holding, plain, ranges
@@ -14,7 +16,7 @@ from logstore.errors import InvalidQuery
 from logstore.filters import Filter
 from logstore.record import SECOND_US, TIME_END_US
 from logstore.search.difference import changes
-from logstore.search.histogram import MOST_SLICES, good_step_us, slices, until
+from logstore.search.histogram import MOST_SLICES, edges, good_step_us, slices, until
 from logstore.search.question import Question, ask
 
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it holds no state
@@ -94,7 +96,8 @@ def test_a_histogram_loses_and_doubles_nothing(blank: Path, data: st.DataObject)
     end_us = max(part.last_us for part in parts) + 1
     step_us = max(end_us // data.draw(st.integers(1, 50)), 1)
     with holding(blank, parts, texts) as reader:
-        made = slices([reader], Filter.chosen(since_us=0, until_us=end_us), step_us, 0)
+        chosen = Filter.chosen(since_us=0, until_us=end_us)
+        made = slices([reader], chosen, edges(0, end_us, step_us, UTC), step_us)
     assert [(each.since_us, each.until_us) for each in made] == [
         (at, min(at + step_us, end_us)) for at in range(0, end_us, step_us)
     ]
@@ -103,8 +106,8 @@ def test_a_histogram_loses_and_doubles_nothing(blank: Path, data: st.DataObject)
             part.count for part in parts if levels[part.content] == level
         )
     for each in made:
-        edges = [part for part in parts if each.since_us <= part.first_us < each.until_us]
-        assert each.count >= len(edges)
+        begun = [part for part in parts if each.since_us <= part.first_us < each.until_us]
+        assert each.count >= len(begun)
 
 
 @given(st.data())
@@ -114,17 +117,16 @@ def test_slices_of_a_range_are_slices_of_everything(blank: Path, data: st.DataOb
     parts = data.draw(histories())
     end_us = max(part.last_us for part in parts) + 1
     step_us = max(end_us // data.draw(st.integers(1, 20)), 1)
+    borders = [*range(0, end_us, step_us), end_us]
+    low = data.draw(st.integers(0, len(borders) - 2))
+    high = data.draw(st.integers(low + 1, len(borders) - 1))
     with holding(blank, parts, plain(parts)) as reader:
-        every = slices([reader], Filter.chosen(since_us=0, until_us=end_us), step_us, 0)
-        low, high = sorted(data.draw(st.integers(0, len(every))) for _ in range(2))
-        chosen = Filter.chosen(
-            since_us=low * step_us, until_us=max(min(high * step_us, end_us), low * step_us + 1)
-        )
-        some = slices([reader], chosen, step_us, 0)
-    if low < high:
-        assert [(each.since_us, each.counts) for each in some] == [
-            (each.since_us, each.counts) for each in every[low:high]
-        ]
+        every = slices([reader], Filter.chosen(since_us=0, until_us=end_us), borders, step_us)
+        chosen = Filter.chosen(since_us=borders[low], until_us=borders[high])
+        some = slices([reader], chosen, borders[low : high + 1], step_us)
+    assert [(each.since_us, each.counts) for each in some] == [
+        (each.since_us, each.counts) for each in every[low:high]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -136,14 +138,23 @@ def test_records_between_the_first_and_the_last_are_spread_evenly(end_us: int, e
     assert until(5, 10, 20, end_us) == expected
 
 
-def test_too_many_slices_are_refused(blank: Path) -> None:
+def test_too_many_slices_are_refused() -> None:
     """With the way out, before any is made."""
-    parts = [Part(1, 0, 10 * MOST_SLICES, 2, False, 1, 1)]
-    with (
-        holding(blank, parts, plain(parts)) as reader,
-        pytest.raises(InvalidQuery, match="longer --step or a shorter range"),
-    ):
-        slices([reader], Filter.chosen(since_us=0, until_us=10 * MOST_SLICES), 1, 0)
+    with pytest.raises(InvalidQuery, match="longer --step or a shorter range"):
+        edges(0, 10 * MOST_SLICES, 1, UTC)
+
+
+@pytest.mark.parametrize("hours", [2, 3, 6, 12, 24, 48])
+@pytest.mark.parametrize("month", [3, 10])
+def test_long_steps_go_by_the_clock_on_the_wall(hours: int, month: int) -> None:
+    """Over both changes of the clock, days begin at midnight and halves of them at noon."""
+    berlin = ZoneInfo("Europe/Berlin")
+    begin, end = (int(datetime(2026, month, day, tzinfo=berlin).timestamp()) for day in (20, 30))
+    found = edges(begin * SECOND_US, end * SECOND_US, hours * 3600 * SECOND_US, berlin)
+    local = [datetime.fromtimestamp(at_us / SECOND_US, berlin) for at_us in found]
+    assert found == sorted(set(found))
+    assert all((each.minute, each.hour % hours) == (0, 0) or (month, each.hour) == (3, 3) for each in local)
+    assert sum(each.hour == 0 for each in local) == len({each.date() for each in local})
 
 
 @given(st.integers(1, 10**15))

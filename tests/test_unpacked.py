@@ -26,7 +26,7 @@ from logstore.record import Record
 from logstore.sources import transforms
 from logstore.sources.files import Batch, Reading
 from logstore.sources.inputs import open_input
-from logstore.sources.rotation import bases, find_place
+from logstore.sources.rotation import bases, find_place, inner_bases
 
 NOW = 1_795_000_000_000_000
 HEADER = b"2026-05-15 18:19:32 "
@@ -290,6 +290,64 @@ def test_a_rotated_and_packed_file_goes_on_where_its_log_was_read(tmp_path: Path
         copy = tmp_path / "x.log.2"
         copy.write_bytes(TEXT)
         assert ingest(store, copy) == 3000, "an unpacked copy is a file of its own"
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".1.gz"])
+@pytest.mark.parametrize("seen", ["ingested", "new"])
+@pytest.mark.parametrize("count", [5, 3000])
+def test_a_packed_copy_of_a_log_that_was_read_further_adds_nothing(
+    tmp_path: Path, seen: str, count: int, suffix: str
+) -> None:
+    log = tmp_path / "x.log"
+    packed = tmp_path / f"x.log{suffix}"
+    text = b"".join(TEXT.splitlines(keepends=True)[:count])
+    log.write_bytes(text)
+    packed.write_bytes(gzip.compress(text))
+    with LogStore(tmp_path / "a.db") as store:
+        if seen == "ingested":
+            assert ingest(store, log) == count
+            assert ingest(store, packed) == 0
+        with log.open("ab") as file:
+            file.write(HEADER + b"INFO one more\n")
+        assert ingest(store, log) == (1 if seen == "ingested" else count + 1)
+        assert ingest(store, packed) == 0
+        if seen == "ingested":
+            log.unlink()
+            assert ingest(store, packed) == 0
+        packed.write_bytes(gzip.compress(text + HEADER + b"WARN it grew\n"))
+        assert ingest(store, packed) == 1
+
+
+def test_a_packed_log_that_only_begins_as_one_that_was_read_further_is_read(tmp_path: Path) -> None:
+    log, packed = tmp_path / "x.log", tmp_path / "x.log.1.gz"
+    log.write_bytes(TEXT)
+    packed.write_bytes(gzip.compress(TEXT[:2000] + b"\n" + HEADER + b"INFO another\n"))
+    with LogStore(tmp_path / "a.db") as store:
+        assert ingest(store, log) == 3000
+        assert ingest(store, packed) > 1
+
+
+def test_a_packed_file_with_a_name_of_dots_is_read(tmp_path: Path) -> None:
+    packed = tmp_path / "..1.gz"
+    packed.write_bytes(gzip.compress(TEXT))
+    with LogStore(tmp_path / "a.db") as store:
+        assert ingest(store, packed) == 3000
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("x.1.log", ["x.log"]),
+        ("x-20261122.log", ["x.log"]),
+        ("x-20261122.log.gz", ["x.log"]),
+        ("x.old.txt.xz", ["x.txt"]),
+        ("x.log-20261122.gz", []),
+        ("x.log.1", []),
+        ("x.log", []),
+    ],
+)
+def test_the_name_before_a_rotation_that_keeps_the_extension(name: str, found: list[str]) -> None:
+    assert list(inner_bases(name)) == found
 
 
 def ingest(store: LogStore, path: Path) -> int:

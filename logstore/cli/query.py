@@ -21,16 +21,16 @@ from logstore.errors import InvalidQuery
 from logstore.filters import Filter, Matcher, Order
 from logstore.search.difference import changes, place
 from logstore.search.fulltext import checked_words
-from logstore.search.histogram import good_step_us, slices
+from logstore.search.histogram import edges, good_step_us, slices
 from logstore.search.holding import reach
 from logstore.search.life import find_run, runs_of
 from logstore.search.patience import patient_sql
 from logstore.search.question import Question, ask, printed
 from logstore.search.question import run_sql as run_statement
-from logstore.search.rows import parts_of
+from logstore.search.rows import Row, parts_of
 from logstore.search.saved import find_saved, saved_questions
 from logstore.search.saved import run_saved as ask_saved
-from logstore.search.times import local, midnight, offset, parse_duration, parse_time
+from logstore.search.times import local, offset, parse_duration, parse_time
 
 _DONE = 0
 _SQL_S: Final = 10.0
@@ -52,7 +52,7 @@ def answer(connections: Sequence[Connection], asked: Asked, matcher: Matcher | N
         )
     within = span(asked.since, asked.until, style.now_us, tz)
     if asked.around is not None:
-        within = _around(connections, asked, tz)
+        return _around(connections, asked, matcher, style)
     wanted = chosen(asked, matcher, within)
     if asked.sliced:
         return _count_slices(connections, asked, wanted, style)
@@ -118,10 +118,22 @@ def run_saved(connections: Sequence[Connection], name: str, asked: Asked, tz: tz
     return _DONE
 
 
-def _list(connections: Sequence[Connection], asked: Asked, wanted: Question, style: Style) -> int:
+def _list(
+    connections: Sequence[Connection],
+    asked: Asked,
+    wanted: Question,
+    style: Style,
+    *,
+    near_us: int | None = None,
+) -> int:
+    """Print rows. A limit keeps those that began or ended nearest to `near_us`, if that is given."""
     if (asked.count or asked.quiet) and wanted.by == "content":
         wanted = wanted._replace(limit=1)  # how many there are is known without looking at each
-    rows, found = ask(connections, wanted)
+    if near_us is None:
+        rows, found = ask(connections, wanted)
+    else:
+        rows, found = ask(connections, wanted._replace(limit=None))
+        rows = _nearest(rows, near_us, wanted.limit)
     if not asked.quiet:
         if asked.count:
             print(found)
@@ -137,6 +149,15 @@ def _list(connections: Sequence[Connection], asked: Asked, wanted: Question, sty
     if wanted.chosen.unseen_since_us is not None:
         _doubt(connections, asked, wanted.chosen.unseen_since_us, style.tz)
     return _DONE
+
+
+def _nearest(rows: list[tuple[int, Row]], at_us: int, most: int | None) -> list[tuple[int, Row]]:
+    def distance(place: int) -> int:
+        row = rows[place][1]
+        return min(abs(row.first_us - at_us), abs(row.last_us - at_us))
+
+    kept = sorted(sorted(range(len(rows)), key=distance)[:most])
+    return [rows[place] for place in kept]
 
 
 def _differ(
@@ -177,21 +198,24 @@ def _count_slices(connections: Sequence[Connection], asked: Asked, wanted: Filte
     until_us = wanted.until_us if asked.until is not None else max(end[0][1].last_us, since_us) + 1
     step = step_us(asked) or good_step_us(until_us - since_us)
     wanted = wanted._replace(since_us=since_us, until_us=until_us)
-    found = slices(connections, wanted, step, midnight(since_us, style.tz))
+    found = slices(connections, wanted, edges(since_us, until_us, step, style.tz), step)
     if not asked.quiet:
         print_slices(found, style)
     return _DONE
 
 
-def _around(connections: Sequence[Connection], asked: Asked, tz: tzinfo) -> tuple[int, int]:
-    """Return the range around the beginning of an episode, or of a content's newest one."""
+def _around(connections: Sequence[Connection], asked: Asked, matcher: Matcher | None, style: Style) -> int:
+    """List what was near a moment; a limit keeps the nearest."""
     if len(connections) > 1:
         raise InvalidQuery("--around takes an id of one store; give --db once")
-    at_us = _moment_us(connections[0], asked.around or "", tz)
+    at_us = _moment_us(connections[0], asked.around or "", style.tz)
     radius = asked.radius or _RADIUS
     radius_us = parse_duration(radius)
-    _say(asked, f"around {asked.around}, {local(at_us, tz)}{offset(at_us, tz)}, {radius} before and after")
-    return max(at_us - radius_us, 0), at_us + radius_us + 1
+    moment = f"{local(at_us, style.tz)}{offset(at_us, style.tz)}"
+    _say(asked, f"around {asked.around}, {moment}, {radius} before and after")
+    wanted = chosen(asked, matcher, (max(at_us - radius_us, 0), at_us + radius_us + 1))
+    question = Question(wanted, asked.by, asked.sort, limit(asked))
+    return _list(connections, asked, question, style, near_us=at_us)
 
 
 def _moment_us(connection: Connection, text: str, tz: tzinfo) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from logstore.cli.progress import Progress
 from logstore.cli.text import counted, escaped, note
 from logstore.cli.words import span
-from logstore.errors import StoreUnavailable
+from logstore.errors import InvalidQuery, StoreUnavailable
 from logstore.filters import Filter
 from logstore.keeping.snapshot import Wanted, manifest_of, take_snapshot
 from logstore.search.times import SystemZone
@@ -25,6 +25,8 @@ def snapshot(
     hosts: Sequence[str],
 ) -> bool:
     """Write the snapshot and print the line that `sha256sum -c` takes. Returns whether anything matched."""
+    if file == "-":
+        raise InvalidQuery("a snapshot is a file, with another beside it: give a name, not -")
     now_us = time.time_ns() // 1000
     wanted = Wanted(_filter(since, until, source, now_us), source, _words(redact), tuple(hosts))
     target = Path(os.path.abspath(file))  # noqa: PTH100  # `..` stays in it with pathlib
@@ -43,6 +45,8 @@ def snapshot(
         f"{made.open_episodes:,} open and {made.closed_episodes:,} closed episodes, "
         f"{made.bytes / 1e6:,.1f} MB, SHA-256 {made.sha256}; described in {manifest_of(target).name}"
     )
+    if "hosts" in wanted.redact:
+        note("hosts of sources have other names now; one that only messages name stays: --host NAME hides it")
     return True
 
 

@@ -19,7 +19,8 @@ from logstore.cli.screen import Screen, is_terminal, silent_keys, terminal_size
 from logstore.cli.terminal import colour_allowed
 from logstore.cli.text import escaped, note, timed, write_jsonl
 from logstore.cli.words import level_of, matcher_of
-from logstore.filters import Filter
+from logstore.errors import InvalidQuery
+from logstore.filters import Filter, Matcher
 from logstore.search.following import Beginning, Following
 from logstore.search.rows import Row
 from logstore.search.times import local, parse_duration, parse_time
@@ -190,8 +191,23 @@ def _beginning(asked: Asked) -> Beginning:
 
 
 def _chosen(asked: Asked) -> Filter:
-    matcher = matcher_of(asked.pattern, regex=asked.regex, invert=asked.invert)
+    matcher = _live(matcher_of(asked.pattern, regex=asked.regex, invert=asked.invert))
     return Filter.chosen(level=level_of(asked.level), source=asked.source, matcher=matcher, raw=asked.raw)
+
+
+def _live(matcher: Matcher | None) -> Matcher | None:
+    """Return a matcher that says which message took too long, and passes it over: a tail goes on."""
+    if matcher is None:
+        return None
+
+    def matches(*texts: str) -> bool:
+        try:
+            return matcher(*texts)
+        except InvalidQuery as error:
+            note(str(error))
+            return False
+
+    return matches
 
 
 @contextmanager

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-# C0 and C1 controls, DEL, line and paragraph separators, and what turns the direction of text round.
+# C0 and C1 controls, DEL, line and paragraph separators, what turns the direction of text round, and what is
+# not seen at all.
 _HOSTILE: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
 )
 _WIDE: Final = 0x100
+_BEYOND: Final = 0x10000
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_WIDEST_PADDED: Final = 200  # one huge cell must not make every row as wide
 _GAP: Final = "  "
 _NO_ROOM: Final = {"Mn", "Me", "Cf"}  # marks on the letter before, and what only joins letters
 _WORTH_CUTTING: Final = 30  # with less room for the last column a terminal had better wrap its lines
@@ -60,6 +64,7 @@ def write_table(
     """
     heading = [escaped(cell) for cell in heading]
     widths = [max(map(shown_width, column)) for column in zip(heading, *lines, strict=True)]
+    widths[:-1] = [min(each, _WIDEST_PADDED) for each in widths[:-1]]
     room = None if width is None else width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)
     if room is None or not _WORTH_CUTTING <= room < widths[-1]:
         room = widths[-1]
@@ -116,7 +121,7 @@ def timed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _padded(cell: str, width: int, paint: Callable[[str], str] | None, *, before: bool) -> str:
-    blanks = " " * (width - shown_width(cell))
+    blanks = " " * max(width - shown_width(cell), 0)
     painted = paint(cell) if paint else cell  # after it was measured: colours take no room
     return blanks + painted if before else painted + blanks
 
@@ -138,12 +143,13 @@ def _cell(value: Any) -> str:
 def _json(row: dict[str, Any]) -> str:
     import json
 
-    return _HOSTILE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(row, ensure_ascii=False))
+    return _HOSTILE.sub(lambda match: json.dumps(match[0])[1:-1], json.dumps(row, ensure_ascii=False))
 
 
 def _written_out(match: re.Match[str]) -> str:
     code = ord(match[0])
-    return _SHORT.get(match[0]) or (f"\\x{code:02x}" if code < _WIDE else f"\\u{code:04x}")
+    short = f"\\x{code:02x}" if code < _WIDE else f"\\u{code:04x}"
+    return _SHORT.get(match[0]) or (short if code < _BEYOND else f"\\U{code:08x}")
 
 
 def _print(line: str) -> None:

@@ -107,7 +107,8 @@ def is_there(path: Path) -> bool:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise StoreUnavailable(
-            f"{path}: cannot be looked at ({why}); check the name and your rights"
+            f"{path}: cannot be looked at ({why}); check the name and your rights on {path.parent}, or have "
+            f"its owner run `logstore --db {path} snapshot COPY`"
         ) from error
     return True
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +16,19 @@ from logstore.errors import StoreFull, StoreUnavailable
 
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 _MODE: Final = 0o440
+_PREFIX: Final = ".snapshot-"
 
 
 @contextlib.contextmanager
 def workshop(target: Path) -> Iterator[Path]:
     """Give a folder beside the target, hidden and the owner's alone, that is gone afterwards.
 
+    What a program left that was killed here is taken away: nobody holds its lock any more.
     Raises StoreUnavailable or StoreFull, naming the target, for what the system refuses meanwhile.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix=".snapshot-", dir=target.parent) as folder:
+        _tidy(target.parent)
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=target.parent) as folder, _held(Path(folder)):
             yield Path(folder)
     except StoreFull as error:
         raise _full(target) from error
@@ -31,6 +36,23 @@ def workshop(target: Path) -> Iterator[Path]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _full(target) from error
         raise _refused(target, error.strerror or str(error)) from error
+
+
+def _tidy(folder: Path) -> None:
+    for left in folder.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError), _held(left):
+            shutil.rmtree(left)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, that ends with its holder. Raises OSError if somebody has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def check_free(*targets: Path) -> None:

@@ -10,7 +10,7 @@ Time is processor time: a reader who leaves the pager open, or a busy machine, s
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final, TypeVar
 
@@ -22,6 +22,7 @@ _T = TypeVar("_T")
 TEXT_SECONDS: Final = 2.0
 """An innocent pattern takes a few hundredths of a second for the longest message there can be."""
 
+_SHOWN_CHARS: Final = 40
 _GUARD_SECONDS: Final = 1.0  # for the guard of the connection, which says more
 _FORWARDED: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -50,16 +51,19 @@ def patient_regex(pattern: str, *, invert: bool = False) -> Matcher:
     """
     matcher = regex(pattern, invert=invert)
 
-    def complaint() -> InvalidQuery:
-        return InvalidQuery(
-            f"the regular expression {pattern!r} was stopped after {TEXT_SECONDS:g} s on a single message; "
-            "leave out the repeat inside a repeat, (a+)+, or the second of two that fit the same text, .*.*"
-        )
-
     def matches(*texts: str) -> bool:
-        return within(TEXT_SECONDS, lambda: matcher(*texts), complaint)
+        return within(TEXT_SECONDS, lambda: matcher(*texts), lambda: _endless(pattern, texts))
 
     return matches
+
+
+def _endless(pattern: str, texts: Sequence[str]) -> InvalidQuery:
+    longest = max(texts, key=len)
+    return InvalidQuery(
+        f"the regular expression {pattern!r} was stopped after {TEXT_SECONDS:g} s on a message of "
+        f"{len(longest):,} characters, {longest[:_SHOWN_CHARS]!r}; leave out the repeat inside a repeat, "
+        "(a+)+, or the second of two that fit the same text, .*.*, or leave that message out by -s or -p"
+    )
 
 
 def patient_sql(seconds: float) -> None:

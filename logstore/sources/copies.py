@@ -1,22 +1,35 @@
 """Which files that a glob finds are older generations of a followed log, though their names do not say so."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 
 from logstore.checkpoint import Checkpoint
 from logstore.errors import InputUnreadable
 from logstore.sources.contents import contents
+from logstore.sources.files import Batch
 from logstore.sources.inputs import Input, open_file
-from logstore.sources.rotation import Key, Known, begins_as, match, resumes
-from logstore.sources.tail import Sign, sign
+from logstore.sources.rotation import (
+    Key,
+    Known,
+    begins_as,
+    is_generation,
+    match,
+    path_of_older,
+    resumes,
+    shape,
+)
+from logstore.sources.tail import Sign, Step, age_s, sign
 
 
 class Copies:
     """Judges files by their bytes, and remembers what it found as long as they stay as they are."""
 
-    def __init__(self, known: Known, *, settle_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, known: Known, *, settle_s: float, clock: Callable[[], float], now_us: Callable[[], int]
+    ) -> None:
         """`known` is the store; a file that was not written for `settle_s` is judged as it is."""
         self._known = known
+        self._now_us = now_us
         self._settle_s = settle_s
         self._clock = clock
         self._judged: dict[str, tuple[Key, Sign, str, bool]] = {}
@@ -38,25 +51,34 @@ class Copies:
                 verdict = self._judge(source, log)
         except InputUnreadable:
             return False  # who follows it says why
-        if verdict is None and found.st_size and self._is_quiet(name, key, now):
+        if verdict is None and found.st_size and self._is_quiet(name, key, found):
             verdict = False
         if verdict is not None:
             self._judged[name] = key, now, log, verdict
         return verdict
 
-    def _is_quiet(self, name: str, key: Key, now: Sign) -> bool:
-        since = self._changed.get(name)
+    def of_one_rotation(self, names: Collection[str], log: str) -> list[str]:
+        """Return those of some files that are generations of a log though their names may mislead.
+
+        One that is proves those whose names differ in numbers only: they need not have been seen.
+        """
+        proven = {shape(name) for name in names if self.is_copy(name, log)}
+        return [name for name in names if shape(name) in proven]
+
+    def _is_quiet(self, name: str, key: Key, found: os.stat_result) -> bool:
+        since, now = self._changed.get(name), sign(found)
         if since is None or since[:2] != (key, now):
-            since = self._changed[name] = key, now, self._clock()
+            aged_s = age_s(found, self._now_us()) if since is None else 0
+            since = self._changed[name] = key, now, self._clock() - aged_s
         return self._clock() - since[2] >= self._settle_s
 
     def _judge(self, source: Input, log: str) -> bool | None:
         own = self._own(source)
         if own and (own.head_bytes or own.path in (log, os.path.realpath(source.path))):
-            return own.path == log
+            return is_generation(own.path, log)
         if not source.size:
             return None
-        candidates = [stored for stored in self._known.checkpoints(log) if stored.path == log]
+        candidates = [stored for stored in self._known.checkpoints(log) if is_generation(stored.path, log)]
         try:
             with open_file(log) as base:
                 living = self._own(base)
@@ -84,3 +106,35 @@ class Copies:
             return None if any(len(copy.head) < stored.head_bytes for stored in candidates) else False
         finally:
             copy.close()
+
+
+class Orphans:
+    """Checkpoints of files that were at the path of a log when it was followed last, and are gone."""
+
+    def __init__(self, known: Known, path: str) -> None:
+        self._known = known
+        self._left = [stored for stored in known.checkpoints(path) if stored.path == path]
+
+    def take(self, is_here: Callable[[Key], bool]) -> Iterator[Checkpoint]:
+        """Yield each once, but those of files that are here, or went on since."""
+        while self._left:
+            stored = self._left.pop()
+            key = stored.device, stored.inode
+            if not is_here(key) and self._known.checkpoint(*key) == stored:
+                yield stored
+
+
+def farewell(name: str, stored: Checkpoint) -> str:
+    """Return what to say of an orphan that left no copy; nothing if it was empty."""
+    if not stored.head_bytes:
+        return ""
+    return (
+        f"{name}: the file that was read here is gone, and no copy of it is there: "
+        f"what was written to it after byte {stored.offset:,} may be lost"
+    )
+
+
+def parting(stored: Checkpoint, log: str) -> Step:
+    """Return the step that makes an orphan an older generation, so that it is judged once only."""
+    own = stored._replace(path=path_of_older(stored.path, log))
+    return Step(Batch([], 0, own, own.offset, None), stored, "")

@@ -1,23 +1,25 @@
 """One followed log and its older generations, through every kind of rotation."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Final
 
 from logstore.checkpoint import Checkpoint
 from logstore.errors import InputUnreadable
 from logstore.sources.contents import contents
+from logstore.sources.copies import Orphans, farewell, parting
 from logstore.sources.inputs import Input, open_file
-from logstore.sources.look import Found, Look
+from logstore.sources.look import Changes, Found, Look
 from logstore.sources.rotation import (
     Key,
     Known,
-    Match,
     Place,
+    before,
     beginning_as,
     begins_as,
-    is_generation,
-    match,
+    matched,
+    path_of_older,
     resumes,
 )
 from logstore.sources.tail import Manner, Sign, Step, Tail
@@ -62,13 +64,15 @@ class Family:
         self._tails: dict[Key, Tail] = {}
         self._read: dict[Key, Sign] = {}  # files of which nothing is left to read, and history
         self._copies: dict[Key, tuple[Sign, Key]] = {}  # of a file that is still there
-        self._changed: dict[Key, tuple[Sign, float]] = {}
+        self._changes = Changes()
         self._unreadable: set[Key] = set()
         self._history_ns: int | None = None
         self._names: list[tuple[str, Key]] | None = None
         self._cut_s: float | None = None
         self._is_new = not known.checkpoints(path)
-        self._before = next((c for c in known.checkpoints(path) if c.path == path), None)
+        self._orphans = Orphans(known, path)
+        self._before = before(known, path)
+        self._first_s = 0.0
 
     def turn(self, seen: Look) -> Step | None:
         """Return the next batch to store, None if there is none now."""
@@ -77,6 +81,7 @@ class Family:
             return None
         if self._history_ns is None:
             self._history_ns = self._history(seen)
+            self._first_s = seen.now_s
         self._keep_up(seen)
         return next((step for step in self._steps(seen) if step), None)
 
@@ -102,6 +107,7 @@ class Family:
                 yield self._last_of(found.key, seen)
             elif found.key not in self._unreadable and not self._settled(found, seen):
                 return
+        yield self._part(seen)
         if seen.base and all(tail.begun or key == base for key, tail in self._tails.items()):
             yield self._live(seen.base, seen)
 
@@ -122,6 +128,9 @@ class Family:
         """Read on in a file that nobody is expected to write to any more."""
         tail = self._tails[key]
         step = self._step(tail, seen, last=True)
+        stored = tail.place.stored
+        if tail.finished and stored and stored.path == self.path:
+            return tail.hand_over(path_of_older(self.path, self.path))
         if tail.finished:
             self._read[key] = tail.finished
             self._close(key)
@@ -183,9 +192,9 @@ class Family:
             self._copies[found.key] = found.sign, original
             return None, None
         recent = found.asked or found.sign[1] >= (self._history_ns or 0)
-        if recent and not self._is_quiet(found, seen.now_s):
-            return None, None
-        alike = self._match(source)
+        if recent and self._changes.quiet_s(found.key, seen.now_s) < self._manner.settle_s:
+            return None, None  # it may be a copy that is still being made
+        alike = matched(source, self._known.checkpoints(self.path))
         if alike.found:
             return Place(None, own), alike.found[-1]
         known, original = self._copies.get(found.key, _NO_COPY)
@@ -199,11 +208,8 @@ class Family:
 
     def _living_original(self, source: Input, seen: Look) -> Key | None:
         """Return the file that this one is a copy of, if that still has what was read of it."""
-        log = contents(source)
-        try:
+        with closing(contents(source)) as log:
             alike = beginning_as(log, self._known.checkpoints(self.path))
-        finally:
-            log.close()
         keys = [(stored.device, stored.inode) for stored in alike]
         keys += [seen.base.key] if seen.base else []  # its first bytes may be more than all of a short copy
         return next((key for key in keys if self._alive(key, seen) and self._begins(key, source, seen)), None)
@@ -221,13 +227,6 @@ class Family:
             return True
         with log:
             return begins_as(log, copy)
-
-    def _match(self, source: Input) -> Match:
-        log = contents(source)
-        try:
-            return match(log, self._known.checkpoints(self.path))
-        finally:
-            log.close()
 
     def _alive(self, key: Key, seen: Look) -> bool:
         """Whether the file of a checkpoint is still there, with the bytes that were read of it."""
@@ -247,9 +246,15 @@ class Family:
         except InputUnreadable:
             return False
 
-    def _is_quiet(self, found: Found, now_s: float) -> bool:
-        """Whether a file was not written for a while: it may be a copy that is still being made."""
-        return now_s - self._changed[found.key][1] >= self._manner.settle_s
+    def _part(self, seen: Look) -> Step | None:
+        """Part with the files that were at the path and are gone; say what may be lost with them."""
+        if seen.now_s - self._first_s < self._manner.settle_s:  # a rotation may be amid its renames
+            return None
+        for stored in self._orphans.take(lambda key: key in self._owners or seen.at(key) is not None):
+            if not any(self._has(found, stored) for found in seen.files):
+                self._note(f"{self.path} {stored[:2]}", farewell(self._name, stored))
+            return parting(stored, self.path)
+        return None
 
     # -- the file at the path ------------------------------------------------------------------------
 
@@ -319,7 +324,7 @@ class Family:
     def _take_up(self, key: Key, source: Input, place: Place) -> Tail:
         self._owners[key] = self
         self._read.pop(key, None)
-        path = None if is_generation(source.path, self.path) else self.path
+        path = None if source.path == self.path else path_of_older(source.path, self.path)
         self._tails[key] = Tail(source, place, self._manner, before=self._before, path=path)
         return self._tails[key]
 
@@ -330,11 +335,7 @@ class Family:
     def _keep_up(self, seen: Look) -> None:
         """See what was written; forget what is known of files that are gone, whose inodes return."""
         here = {found.key for found in seen.older}
-        before = self._changed
-        self._changed = {found.key: (found.sign, seen.now_s) for found in seen.older}
-        for key, (known, since_s) in before.items():
-            if key in here and self._changed[key][0] == known:
-                self._changed[key] = known, since_s
+        self._changes.see(seen)
         self._unreadable &= here
         self._read = {key: known for key, known in self._read.items() if key in here}
         self._copies = {key: known for key, known in self._copies.items() if key in here}
@@ -352,7 +353,8 @@ class Family:
         own = self._known.checkpoint(*found.key)
         try:
             with self._open(found) as source:
-                return bool((own and resumes(source, own)) or self._match(source).found)
+                was_read = own and resumes(source, own)
+                return bool(was_read or matched(source, self._known.checkpoints(self.path)).found)
         except InputUnreadable:
             return False
 

@@ -4,7 +4,7 @@ import glob
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -14,10 +14,11 @@ from logstore.sources.copies import Copies
 from logstore.sources.family import Family, Owners
 from logstore.sources.inputs import refuse_stream, unreadable
 from logstore.sources.look import look
-from logstore.sources.rotation import Known, bases, stems
+from logstore.sources.rotation import Known, bases, inner_bases, stems
 from logstore.sources.tail import Manner, Step
 
 POLL_S: Final = 0.25
+_Names = dict[str, list[str]]
 
 
 class Following:
@@ -61,7 +62,7 @@ class Following:
         self._owners: Owners = {}
         self._faults: dict[str, str] = {}
         self._missing: dict[str, float] = {}
-        self._copies = Copies(known, settle_s=manner.settle_s, clock=clock)
+        self._copies = Copies(known, settle_s=manner.settle_s, clock=clock, now_us=manner.now_us)
         self._generations: dict[str, list[str]] = {}  # that globs found, by the log they are of
 
     def __iter__(self) -> Iterator[Step]:
@@ -94,7 +95,9 @@ class Following:
         siblings = _Siblings()
         for family in list(self._families.values()):
             asked = self._generations.get(family.path, [])
-            seen = look(family.path, siblings.of(family.path), asked, self._clock())
+            loose = [name for name in siblings.loose(family.path) if name not in self._families]
+            older = siblings.of(family.path) + self._copies.of_one_rotation(loose, family.path)
+            seen = look(family.path, older, asked, self._clock(), self._manner.now_us())
             step = family.turn(seen)
             if step:
                 yield step
@@ -104,27 +107,33 @@ class Following:
 
     def _heads(self) -> dict[str, str]:
         """Return the real paths to follow, each with the name it was found by."""
-        heads: dict[str, str] = {}
         self._generations = defaultdict(list)
+        named = [name for name in self._patterns if "\0" not in name and _is_plain(name)]
+        for name in named:
+            self._check(name)
+        heads = {name: os.path.realpath(name) for name in named}
+        found = self._globbed()
+        for name in sorted(found, key=lambda name: (len(Path(name).name), name)):
+            if name not in heads and Path(name).is_file() and self._is_head(name, found[name], heads):
+                heads[name] = os.path.realpath(name)
+        names: dict[str, str] = {}
+        for name, real in heads.items():
+            names.setdefault(real, name)
+        return names
+
+    def _globbed(self) -> dict[str, str]:
+        """Return the names that globs find, each with its glob."""
+        found: dict[str, str] = {}
         for pattern in self._patterns:
-            for name in self._matches(pattern) if "\0" not in pattern else ():
-                heads.setdefault(os.path.realpath(name), name)
-        return heads
+            if "\0" not in pattern and not _is_plain(pattern):
+                for name in glob.glob(pattern):  # noqa: PTH207 - Path.glob takes no absolute pattern
+                    found.setdefault(name, pattern)
+        return found
 
-    def _matches(self, pattern: str) -> list[str]:
-        if not glob.has_magic(pattern) or os.path.lexists(pattern):
-            self._check(pattern)
-            return [pattern]
-        heads: list[str] = []
-        for name in sorted(glob.glob(pattern)):  # noqa: PTH207 - Path.glob takes no absolute pattern
-            if Path(name).is_file() and self._is_head(name, pattern, heads):
-                heads.append(name)
-        return heads
-
-    def _is_head(self, name: str, pattern: str, heads: Sequence[str]) -> bool:
+    def _is_head(self, name: str, pattern: str, heads: Mapping[str, str]) -> bool:
         """Whether a file that a glob found is a log of its own, no older generation of another.
 
-        `heads` are the logs among the names before it, so among those that it may have had.
+        `heads` are the logs among the shorter names, so among those that it may have had.
         """
         folder, last = os.path.split(name)
         for base in bases(last):
@@ -133,18 +142,23 @@ class Following:
                 return False
         if os.path.realpath(name) in self._families:
             return True
-        for stem in stems(last):
-            log = self._followed(str(Path(folder, stem)), name, pattern, heads)
-            copied = self._copies.is_copy(name, log) if log else False
-            if log and copied:
+        logs = [
+            self._followed(str(Path(folder, stem)), name, pattern, heads)
+            for stem in (*inner_bases(last), *stems(last))
+        ]
+        for log in filter(None, (*logs, *_elsewhere(name, heads))):
+            copied = self._copies.is_copy(name, log)
+            if copied:
                 self._generations[log].append(_in_real_folder(name))
             if copied is not False:
                 return False
         return True
 
-    def _followed(self, log: str, name: str, pattern: str, heads: Sequence[str]) -> str:
+    def _followed(self, log: str, name: str, pattern: str, heads: Mapping[str, str]) -> str:
         """Return the real path of a log that a glob finds, or found when it was there; else nothing."""
         real, own = os.path.realpath(log), os.path.realpath(name)
+        if real == own:
+            return ""
         if log in heads:
             return real
         if not fnmatchcase(log, pattern):
@@ -182,14 +196,33 @@ class _Siblings:
     """The older generations of logs, by one look at each folder."""
 
     def __init__(self) -> None:
-        self._folders: dict[str, dict[str, list[str]]] = {}
+        self._folders: dict[str, tuple[_Names, _Names]] = {}
 
     def of(self, path: str) -> list[str]:
         """Return the paths of the older generations of a log."""
+        return self._paths(path, 0)
+
+    def loose(self, path: str) -> list[str]:
+        """Return the paths of what may be older generations of a log, or logs of their own."""
+        return self._paths(path, 1)
+
+    def _paths(self, path: str, kind: int) -> list[str]:
         folder, name = os.path.split(path)
         if folder not in self._folders:
             self._folders[folder] = _generations(folder)
-        return [str(Path(folder, sibling)) for sibling in self._folders[folder].get(name, ())]
+        return [str(Path(folder, sibling)) for sibling in self._folders[folder][kind].get(name, ())]
+
+
+def _elsewhere(name: str, heads: Mapping[str, str]) -> list[str]:
+    """Return the real paths of logs in other folders that a file may have been moved away from."""
+    folder, last = os.path.split(os.path.realpath(name))
+    before = {*bases(last), *inner_bases(last)}
+    split = [(real, *os.path.split(real)) for real in heads.values()] if before else []
+    return [real for real, place, head in split if head in before and place != folder]
+
+
+def _is_plain(pattern: str) -> bool:
+    return not glob.has_magic(pattern) or os.path.lexists(pattern)
 
 
 def _in_real_folder(name: str) -> str:
@@ -208,13 +241,16 @@ def _refusal(name: str) -> str:
     return ""
 
 
-def _generations(folder: str) -> dict[str, list[str]]:
-    """Return the names in a folder by the names they may have had before rotation."""
-    found = defaultdict(list)
+def _generations(folder: str) -> tuple[_Names, _Names]:
+    """Return the names in a folder by the names they had, or may have had, before rotation."""
+    found: _Names = defaultdict(list)
+    loose: _Names = defaultdict(list)
     try:
         for name in os.listdir(folder):  # noqa: PTH208 - names are what is asked for
             for base in bases(name):
                 found[base].append(name)
+            for base in inner_bases(name):
+                loose[base].append(name)
     except OSError:
-        return {}
-    return found
+        return {}, {}
+    return found, loose

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from logstore.checkpoint import TAIL_BYTES, Checkpoint
 from logstore.errors import InputUnreadable
 from logstore.sources.contents import Contents, contents, digest, fits, tail_at
-from logstore.sources.inputs import Input
+from logstore.sources.inputs import Input, open_file
 
 _PACKED: Final = r"\.(?:gz|xz|bz2|zst)"
-_SUFFIX: Final = re.compile(rf"[.-](?:\d[\dTZ:_.+-]*|old)(?:{_PACKED})?|{_PACKED}")
+_ROTATED: Final = r"[.-](?:\d[\dTZ:_.+-]*|old)"
+_SUFFIX: Final = re.compile(rf"{_ROTATED}(?:{_PACKED})?|{_PACKED}")
+_INNER: Final = re.compile(rf"{_ROTATED}(?!{_PACKED}$)(\.[A-Za-z]\w*?)(?:{_PACKED})?")
 _JOINT: Final = re.compile(r"(?<=.)[.-]")
 
 Key = tuple[int, int]
@@ -58,6 +61,21 @@ def bases(name: str) -> Iterator[str]:
             yield name[: place.start()]
 
 
+def inner_bases(name: str) -> Iterator[str]:
+    """Yield the names that a file may have had if the suffix of rotation stands before the extension.
+
+    `x.1.log` and `x-20261122.log.gz` may have been `x.log`, or be logs of their own: their bytes tell.
+    """
+    for place in _JOINT.finditer(name):
+        if found := _INNER.fullmatch(name, place.start()):
+            yield name[: place.start()] + found[1]
+
+
+def shape(name: str) -> str:
+    """Return what the names have in common that one rotation gives: `x.9.log` for `x.12.log.gz`."""
+    return re.sub(r"\d{1,3}", "9", re.sub(f"{_PACKED}$", "", name))
+
+
 def stems(name: str) -> Iterator[str]:
     """Yield the names that this one extends, whatever by: `x.log` and `x` for `x.log.copy`."""
     for place in reversed(list(_JOINT.finditer(name))):
@@ -66,7 +84,13 @@ def stems(name: str) -> Iterator[str]:
 
 def is_generation(path: str, log: str) -> bool:
     """Whether a path says of itself that it is a log, or an older generation of it."""
-    return path == log or Path(log).name in bases(Path(path).name)
+    here, there = Path(path), Path(log)
+    return path == log or (here.parent == there.parent and there.name in bases(here.name))
+
+
+def path_of_older(path: str, log: str) -> str:
+    """Return the path to keep of an older generation of a log: its own, if that says what it is."""
+    return path if path != log and is_generation(path, log) else f"{log}.old"
 
 
 def begins_as(log: Input, copy: Input) -> bool:
@@ -119,6 +143,12 @@ def match(log: Contents, candidates: Iterable[Checkpoint]) -> Match:
     return Match(found, longer)
 
 
+def matched(source: Input, candidates: Iterable[Checkpoint]) -> Match:
+    """Compare a file with those that were read up to a checkpoint. Raises InputUnreadable."""
+    with closing(contents(source)) as log:
+        return match(log, candidates)
+
+
 def find_place(known: Known, source: Input) -> Place:
     """Return where to go on in a file that is read once.
 
@@ -137,17 +167,65 @@ def find_place(known: Known, source: Input) -> Place:
         found = match(log, candidates).found
     finally:
         log.close()
-    return Place(found[-1] if found else None, own)
+    return Place(found[-1] if found else _read_further(source, candidates), own)
+
+
+def _read_further(source: Input, candidates: Iterable[Checkpoint]) -> Checkpoint | None:
+    """Return the end of a log as a checkpoint if all of it was read of a file that is still there."""
+    for stored in candidates:
+        try:
+            with open_file(stored.path) as original:
+                if (original.device, original.inode) == stored[:2] and resumes(original, stored):
+                    end = _end_within(source, original, stored)
+                    if end:
+                        return end
+        except InputUnreadable:
+            pass  # what cannot be compared is a log of its own
+    return None
+
+
+def _end_within(source: Input, original: Input, stored: Checkpoint) -> Checkpoint | None:
+    with closing(contents(source)) as part, closing(contents(original)) as whole:
+        end, tail = _go_to_end(part, stored.offset)
+        if not end or not whole.head.startswith(part.head) or whole.go_to(end) != tail:
+            return None
+        return stored._replace(
+            head_bytes=len(part.head),
+            head_hash=digest(part.head),
+            offset=end,
+            tail_hash=digest(tail),
+            context="",
+        )
+
+
+def _go_to_end(log: Contents, limit: int) -> tuple[int, bytes]:
+    """Return how many bytes a log has, and the last TAIL_BYTES of them; 0 if it has more than `limit`."""
+    end, tail = 0, b""
+    while end <= limit:
+        data = log.read(TAIL_BYTES * TAIL_BYTES)
+        if not data:
+            return end, tail
+        end += len(data)
+        tail = (tail + data)[-TAIL_BYTES:]
+    return 0, b""
 
 
 def _repacked(known: Known, path: Path, *, packed: bool) -> list[Checkpoint]:
     """Return how far files were read that a file may be the packed, or the unpacked, copy of."""
     if packed:
         return [
-            stored for base in bases(path.name) for stored in known.checkpoints(str(path.with_name(base)))
+            stored
+            for base in (*bases(path.name), *inner_bases(path.name))
+            for stored in known.checkpoints(str(path.parent / base))
         ]
     suffix = re.compile(re.escape(str(path)) + _PACKED)
     return [stored for stored in known.checkpoints(str(path)) if suffix.fullmatch(stored.path)]
+
+
+def before(known: Known, log: str) -> Checkpoint | None:
+    """Return how far the file was read that was a log before the next one, best the last."""
+    found = [stored for stored in known.checkpoints(log) if is_generation(stored.path, log)]
+    return min(found, key=lambda stored: stored.path != log, default=None)
 
 
 def resumes(source: Input, stored: Checkpoint) -> bool:

@@ -54,6 +54,14 @@ def sign(found: os.stat_result) -> Sign:
     return found.st_size, found.st_mtime_ns
 
 
+def age_s(found: os.stat_result, now_us: int) -> float:
+    """Return how long ago a file was changed, renamed too; 0 if that is to come by this clock.
+
+    The clock may have been set since: good for shortening a wait at the first look, no more.
+    """
+    return max(0.0, now_us / 1e6 - max(found.st_mtime_ns, found.st_ctime_ns) / 1e9)
+
+
 class Tail:
     """A file held open, so that it can be read to its end whatever becomes of its name.
 
@@ -141,6 +149,14 @@ class Tail:
         after, self.place = self.place.after, Place(own, own)
         return Step(Batch([], 0, own, own.offset, None), after, "")
 
+    def hand_over(self, path: str) -> Step | None:
+        """Return the step that keeps another path of the file; None if it has that already."""
+        own = self.place.stored
+        if own is None or own.path == path:
+            return None
+        self._path = path
+        return self._reached(Batch([], 0, own, own.offset, None))
+
     def restart(self) -> None:
         """Go on at the start of a file that was cut."""
         self._before = self.place.stored or self._before
@@ -164,9 +180,12 @@ class Tail:
 
     def _begin(self, now_s: float, *, last: bool) -> bool:
         """Start reading if there may be something new."""
-        seen = sign(os.fstat(self.source.stream.fileno()))
+        found = os.fstat(self.source.stream.fileno())
+        seen = sign(found)
         if seen != self._sign:
-            self._sign, self._since = seen, now_s
+            # A process that is killed often would else wait for ever for the same file to be quiet.
+            aged_s = age_s(found, self._manner.now_us()) if self._sign == NO_SIGN else 0
+            self._sign, self._since = seen, now_s - aged_s
         quiet = now_s - self._since >= self._manner.settle_s
         ending = (Ending.ALL if last else Ending.LINES) if quiet else Ending.RECORDS
         asked = (seen, ending)
