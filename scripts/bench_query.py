@@ -20,9 +20,9 @@ from logstore.cli import query, show
 from logstore.cli.asked import Asked
 from logstore.cli.search import query as options
 from logstore.database import open_reader
-from logstore.filters import Filter, Matcher, regex, substring
+from logstore.filters import Filter, Matcher, substring
 from logstore.search.feed import Feed
-from logstore.search.patience import TEXT_SECONDS, each_within
+from logstore.search.patience import patient_regex
 
 MONITORS: Final = 200  # contents 1 to 200 never stop: a part every 600 s, 200 parts a run
 FRESH: Final = 200  # the newest contents come in the last day only
@@ -361,7 +361,7 @@ def _asks(pattern: str | None = None, *, times: int = 1, **given: Any) -> Ask:
     asked = _asked(pattern, **given)
     matcher: Matcher | None = None
     if pattern is not None and asked.regex:
-        matcher = each_within(regex(pattern), TEXT_SECONDS)  # in a child, if it were the command
+        matcher = patient_regex(pattern)
     elif pattern is not None:
         matcher = substring(pattern, invert=asked.invert)
     return partial(_ask, asked, matcher, times)

@@ -182,7 +182,7 @@ def test_what_is_redacted_is_nowhere_in_the_file_and_no_count_is_lost(
         data = made.file.read_bytes() + made.file.with_name("part.db.json").read_bytes()
         data = data.lower()
         known = {record.source.split("/")[0].split(".example")[0] for record in kept}
-        for word in (*known, "172.20.", "fe80", "192.168.", SECRET):
+        for word in (*known, "172.20.", "fe80:", "192.168.", SECRET):
             for form in (word.encode(), word.encode("utf-16-le"), word.encode("utf-16-be")):
                 assert form.lower() not in data, word
         same = (

@@ -79,11 +79,14 @@ class Family:
         if seen.names != self._names:  # a rotation may be amid its renames: what counts is seen twice
             self._names = seen.names
             return None
-        if self._history_ns is None:
-            self._history_ns = self._history(seen)
-            self._first_s = seen.now_s
-        self._keep_up(seen)
-        return next((step for step in self._steps(seen) if step), None)
+        try:
+            if self._history_ns is None:
+                self._history_ns = self._history(seen)
+                self._first_s = seen.now_s
+            self._keep_up(seen)
+            return next((step for step in self._steps(seen) if step), None)
+        except _MovedError:
+            return None
 
     def close(self) -> None:
         """Close all files."""
@@ -146,14 +149,16 @@ class Family:
         return not self._is_unread(copied[1]) or self._still_begins(copied[1], found, seen)
 
     def _is_unread(self, key: Key) -> bool:
-        """Whether nothing was read of a file: its checkpoint does not tell if it is still the same."""
+        """Whether nothing was read of a file: no checkpoint tells if it is still the same."""
         stored = self._known.checkpoint(*key)
-        return stored is not None and not stored.offset
+        return stored is None or not stored.offset
 
     def _still_begins(self, key: Key, copy: Found, seen: Look) -> bool:
         try:
             with self._open(copy) as source:
                 return self._begins(key, source, seen)
+        except _MovedError:
+            raise
         except InputUnreadable:
             return False
 
@@ -243,6 +248,8 @@ class Family:
         try:
             with self._open(found) as source:
                 return resumes(source, stored)
+        except _MovedError:
+            raise  # it is somewhere else, and may well have them
         except InputUnreadable:
             return False
 
@@ -262,9 +269,24 @@ class Family:
         tail = self._tails.get(base.key) or self._live_tail(base)
         if tail is None:
             return None
+        place, unread = tail.place, self._is_unread(base.key)
         step = self._step(tail, seen, last=False)
+        if step and unread and self._outran_copies(base, seen):
+            tail.go_back(place)
+            return None
         self._before = tail.place.stored or self._before
         return step
+
+    def _outran_copies(self, base: Found, seen: Look) -> bool:
+        """Whether a file may have been cut since it was copied: what was read is not its copy's, then."""
+        copies = [found for found in seen.older if self._copies.get(found.key, _NO_COPY)[1] == base.key]
+        try:
+            outrun = [found for found in copies if not self._still_begins(base.key, found, seen)]
+        except _MovedError:
+            return True
+        for found in outrun:
+            del self._copies[found.key]
+        return bool(outrun)
 
     def _live_tail(self, base: Found) -> Tail | None:
         """Take up the file at the path; None if another family has it, or it cannot be read."""
@@ -355,6 +377,8 @@ class Family:
             with self._open(found) as source:
                 was_read = own and resumes(source, own)
                 return bool(was_read or matched(source, self._known.checkpoints(self.path)).found)
+        except _MovedError:
+            raise
         except InputUnreadable:
             return False
 

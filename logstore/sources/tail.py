@@ -157,6 +157,11 @@ class Tail:
         self._path = path
         return self._reached(Batch([], 0, own, own.offset, None))
 
+    def go_back(self, place: Place) -> None:
+        """Forget the last batch, which was not stored, and read again from where it began."""
+        self._stop()
+        self.place, self._done = place, None
+
     def restart(self) -> None:
         """Go on at the start of a file that was cut."""
         self._before = self.place.stored or self._before
