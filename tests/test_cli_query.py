@@ -578,12 +578,15 @@ def test_the_pager_is_for_what_is_long(long: Cli) -> None:
     """In a real terminal: `less` for sixty lines, none for five, none with --no-pager or when piped."""
     pager = long.write("pager", "#!/bin/sh\necho PAGED\nexec cat\n")
     pager.chmod(0o755)
-    env = {"TERM": "xterm", "PAGER": str(pager)}
-    assert "PAGED" in on_terminal(long, "query", "-n", "all", **env)[1]
-    assert "PAGED" not in on_terminal(long, "query", "-n", "3", **env)[1]
-    assert "PAGED" not in on_terminal(long, "query", "-n", "all", "--no-pager", **env)[1]
-    assert "PAGED" not in on_terminal(long, "query", "-n", "all", "-q", **env)[1]
-    assert "PAGED" not in long.ok("query", **env).out
+
+    def shown(*options: str) -> str:
+        return on_terminal(long, "query", *options, TERM="xterm", PAGER=str(pager))[1]
+
+    assert "PAGED" in shown("-n", "all")
+    assert "PAGED" not in shown("-n", "3")
+    assert "PAGED" not in shown("-n", "all", "--no-pager")
+    assert "PAGED" not in shown("-n", "all", "-q")
+    assert "PAGED" not in long.ok("query", TERM="xterm", PAGER=str(pager)).out
 
 
 def test_less_opens_at_the_newest_and_what_was_cut_is_said_after_it(long: Cli) -> None:

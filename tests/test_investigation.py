@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,12 +14,20 @@ from hypothesis import strategies as st
 
 from logstore import LogStore
 from logstore.errors import InvalidQuery
-from logstore.filters import Filter
+from logstore.filters import Filter, Order
 from logstore.record import SECOND_US, TIME_END_US
 from logstore.search.difference import changes
 from logstore.search.histogram import MOST_SLICES, edges, good_step_us, slices, until
-from logstore.search.question import Question, ask
+from logstore.search.question import By, Question, ask
+from logstore.search.rows import Row
 
+ORDERS = cast("list[Order]", ["last", "first", "count"])
+RUNS = cast("list[By]", ["run", "part"])
+KEYS: dict[Order, Callable[[Row], int]] = {
+    "last": lambda row: -row.last_us,
+    "first": lambda row: row.first_us,
+    "count": lambda row: -row.count,
+}
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it holds no state
 
 
@@ -40,7 +49,7 @@ def contents_of(parts: list[Part], wanted: Callable[[list[Part]], bool]) -> set[
 def test_the_newest_runs_are_found_without_a_look_at_all(blank: Path, data: st.DataObject) -> None:
     """The short way, which a limit opens, gives what is left of all rows."""
     parts = data.draw(histories())
-    by = data.draw(st.sampled_from(["run", "part"]))
+    by = data.draw(st.sampled_from(RUNS))
     with holding(blank, parts, plain(parts)) as reader:
         every, _ = ask([reader], Question(Filter(), by))
         for limit in range(1, len(every) + 2):
@@ -55,8 +64,8 @@ def test_what_is_open_is_found_in_the_queue(blank: Path, data: st.DataObject) ->
     """The short way without a range gives what is open of all rows, in every order."""
     parts = data.draw(histories())
     by, order = (
-        data.draw(st.sampled_from(["run", "part"])),
-        data.draw(st.sampled_from(["last", "first", "count"])),
+        data.draw(st.sampled_from(RUNS)),
+        data.draw(st.sampled_from(ORDERS)),
     )
     with holding(blank, parts, plain(parts)) as reader:
         every, _ = ask([reader], Question(Filter(), by, order))
@@ -197,7 +206,7 @@ def test_several_stores_are_one_timeline(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """All rows of all stores in one order; a limit keeps the best of all."""
-    order = data.draw(st.sampled_from(["last", "first", "count"]))
+    order = data.draw(st.sampled_from(ORDERS))
     limit = data.draw(st.none() | st.integers(1, 6))
     with ExitStack() as opened:
         readers = []
@@ -212,6 +221,6 @@ def test_several_stores_are_one_timeline(
             for number, reader in enumerate(readers)
             for _, row in ask([reader], Question(Filter(), order=order))[0]
         ]
-    key = {"last": lambda r: -r.last_us, "first": lambda r: r.first_us, "count": lambda r: -r.count}[order]
+    key = KEYS[order]
     assert found == len(apart)
     assert together == sorted(apart, key=lambda each: (key(each[1]), each[0], each[1].id))[:limit]
