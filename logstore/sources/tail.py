@@ -18,6 +18,7 @@ Sign = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds: equal as long as nothing is written."""
 
 NO_SIGN: Final = (-1, -1)
+_LONG_S: Final = 60.0
 
 
 class Step(NamedTuple):
@@ -55,11 +56,12 @@ def sign(found: os.stat_result) -> Sign:
 
 
 def age_s(found: os.stat_result, now_us: int) -> float:
-    """Return how long ago a file was changed, renamed too; 0 if that is to come by this clock.
+    """Return how long ago a file was changed, renamed too, if that is long; else 0.
 
-    The clock may have been set since: good for shortening a wait at the first look, no more.
+    What was changed just now may be amid a rotation: then only what is seen to be quiet is.
     """
-    return max(0.0, now_us / 1e6 - max(found.st_mtime_ns, found.st_ctime_ns) / 1e9)
+    aged_s = now_us / 1e6 - max(found.st_mtime_ns, found.st_ctime_ns) / 1e9
+    return aged_s if aged_s >= _LONG_S else 0.0
 
 
 class Tail:
