@@ -8,28 +8,16 @@ from datetime import tzinfo
 from typing import Final
 
 from logstore.cli.asked import Asked, chosen, limit, step_us, two_spans
-from logstore.cli.bars import print_slices
-from logstore.cli.ids import parse_id
-from logstore.cli.nothing import too_short, why_nothing
 from logstore.cli.rows import Style, check_fields, print_changes, print_rows
-from logstore.cli.sql import print_sql
 from logstore.cli.terminal import colour_allowed, terminal_width
 from logstore.cli.text import counted, note
 from logstore.cli.words import span
 from logstore.database import Connection
 from logstore.errors import InvalidQuery
 from logstore.filters import Filter, Matcher, Order
-from logstore.search.difference import changes, place
-from logstore.search.fulltext import checked_words
-from logstore.search.histogram import edges, good_step_us, slices
 from logstore.search.holding import reach
-from logstore.search.life import find_run, runs_of
-from logstore.search.patience import patient_sql
 from logstore.search.question import Question, ask, printed
-from logstore.search.question import run_sql as run_statement
 from logstore.search.rows import Row, parts_of
-from logstore.search.saved import find_saved, saved_questions
-from logstore.search.saved import run_saved as ask_saved
 from logstore.search.times import local, offset, parse_duration, parse_time
 
 _DONE = 0
@@ -42,6 +30,8 @@ def answer(connections: Sequence[Connection], asked: Asked, matcher: Matcher | N
     """Print what was asked of one or more stores. Returns the exit code. Raises InvalidQuery."""
     asked = asked.checked()
     if asked.fts is not None:
+        from logstore.search.fulltext import checked_words
+
         asked = replace(asked, fts=checked_words(connections[0], asked.fts))
     style = _style(connections, asked, tz)
     check_fields(style, changes=bool(asked.diff))
@@ -79,11 +69,16 @@ def _style(connections: Sequence[Connection], asked: Asked, tz: tzinfo) -> Style
 
 def be_patient() -> None:
     """Let a statement of the user's end, whatever it does. Call it before a store is opened."""
+    from logstore.search.patience import patient_sql
+
     patient_sql(_SQL_S)
 
 
 def run_sql(connections: Sequence[Connection], statement: str, output: str) -> None:
     """Print the rows of a statement that only reads, of one store. Raises InvalidQuery."""
+    from logstore.cli.sql import print_sql
+    from logstore.search.question import run_sql as run_statement
+
     if len(connections) > 1:
         raise InvalidQuery("--sql asks one store; give --db once")
     print_sql(*run_statement(connections[0], statement, seconds=_SQL_S), output)
@@ -91,11 +86,18 @@ def run_sql(connections: Sequence[Connection], statement: str, output: str) -> N
 
 def list_saved(output: str) -> None:
     """Print which saved questions there are."""
+    from logstore.cli.sql import print_sql
+    from logstore.search.saved import saved_questions
+
     print_sql(["name", "question"], ((each.name, each.title) for each in saved_questions()), output)
 
 
 def run_saved(connections: Sequence[Connection], name: str, asked: Asked, tz: tzinfo) -> int:
     """Print one store's answer to a saved question. Returns the exit code. Raises InvalidQuery."""
+    from logstore.cli.sql import print_sql
+    from logstore.search.saved import find_saved
+    from logstore.search.saved import run_saved as ask_saved
+
     if len(connections) > 1:
         raise InvalidQuery("--saved asks one store; give --db once")
     since_us, until_us = span(asked.since, asked.until, time.time_ns() // 1000, tz)
@@ -163,6 +165,8 @@ def _nearest(rows: list[tuple[int, Row]], at_us: int, most: int | None) -> list[
 def _differ(
     connections: Sequence[Connection], asked: Asked, before: Filter, after: Filter, style: Style
 ) -> int:
+    from logstore.search.difference import changes, place
+
     ranges = [_known(connections, each) for each in (before, after)]
     found = [(store, change) for store, each in enumerate(connections) for change in changes(each, *ranges)]
     found.sort(key=lambda numbered: place(numbered[1]), reverse=asked.reverse)
@@ -189,6 +193,9 @@ def _known(connections: Sequence[Connection], wanted: Filter) -> Filter:
 
 
 def _count_slices(connections: Sequence[Connection], asked: Asked, wanted: Filter, style: Style) -> int:
+    from logstore.cli.bars import print_slices
+    from logstore.search.histogram import edges, good_step_us, slices
+
     begin, end = (ask(connections, Question(wanted, order=order, limit=1))[0] for order in _ENDS)
     if not begin:
         if not asked.quiet:
@@ -220,6 +227,9 @@ def _around(connections: Sequence[Connection], asked: Asked, matcher: Matcher | 
 
 def _moment_us(connection: Connection, text: str, tz: tzinfo) -> int:
     """Return the time that `--around` names, or when the episode that it names began."""
+    from logstore.cli.ids import parse_id
+    from logstore.search.life import find_run, runs_of
+
     if not text[:1].isalpha() or not text[1:].isdecimal():
         with suppress(InvalidQuery):
             return parse_time(text, now_us=time.time_ns() // 1000, tz=tz)
@@ -236,6 +246,8 @@ def _moment_us(connection: Connection, text: str, tz: tzinfo) -> int:
 
 def _nothing(connections: Sequence[Connection], asked: Asked, wanted: Filter, tz: tzinfo) -> int:
     """Say why nothing was found. Returns the exit code."""
+    from logstore.cli.nothing import why_nothing
+
     code, why = why_nothing(connections, asked, wanted, tz)
     _say(asked, why)
     return code
@@ -243,6 +255,8 @@ def _nothing(connections: Sequence[Connection], asked: Asked, wanted: Filter, tz
 
 def _doubt(connections: Sequence[Connection], asked: Asked, since_us: int, tz: tzinfo) -> None:
     """Say where what is new may only look so."""
+    from logstore.cli.nothing import too_short
+
     for short in too_short(connections, since_us, tz):
         _say(asked, f"{short}: what is new to it may be older")
 

@@ -4,13 +4,15 @@ import io
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from logstore.cli.text import shown_width
+
+if TYPE_CHECKING:
+    import subprocess
 
 ColorChoice = Literal["auto", "always", "never"]
 
@@ -109,8 +111,10 @@ def _fits(text: str) -> bool:
     return sum(-(-shown_width(line) // columns) or 1 for line in text.splitlines()) < lines
 
 
-def _start(position: str) -> subprocess.Popen[str] | None:
+def _start(position: str) -> "subprocess.Popen[str] | None":
     """Start the pager; None if none is wanted, or it cannot be started."""
+    import subprocess
+
     command = os.environ.get("LOGSTORE_PAGER", os.environ.get("PAGER", "less")).split()
     if command in _NO_PAGER:
         return None

@@ -4,7 +4,6 @@ from datetime import tzinfo
 
 from logstore.errors import InvalidQuery
 from logstore.filters import Matcher, substring
-from logstore.search.patience import patient_regex
 from logstore.search.times import local, parse_time
 
 Span = tuple[int | None, int | None]
@@ -36,4 +35,8 @@ def matcher_of(pattern: str | None, *, regex: bool, invert: bool) -> Matcher | N
         if regex or invert:
             raise InvalidQuery("-E and -v need a PATTERN")
         return None
-    return (patient_regex if regex else substring)(pattern, invert=invert)
+    if not regex:
+        return substring(pattern, invert=invert)
+    from logstore.search.patience import patient_regex
+
+    return patient_regex(pattern, invert=invert)
