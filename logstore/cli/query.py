@@ -196,19 +196,29 @@ def _count_slices(connections: Sequence[Connection], asked: Asked, wanted: Filte
     from logstore.cli.bars import print_slices
     from logstore.search.histogram import edges, good_step_us, slices
 
-    begin, end = (ask(connections, Question(wanted, order=order, limit=1))[0] for order in _ENDS)
-    if not begin:
-        if not asked.quiet:
-            print_slices([], style)
-        return _nothing(connections, asked, wanted, style.tz)
-    since_us = wanted.since_us if asked.since is not None else begin[0][1].first_us
-    until_us = wanted.until_us if asked.until is not None else max(end[0][1].last_us, since_us) + 1
+    since_us, until_us = wanted.since_us, wanted.until_us
+    if asked.since is None or asked.until is None:
+        begin, end = (ask(connections, Question(wanted, order=order, limit=1))[0] for order in _ENDS)
+        if not begin:
+            return _no_slices(connections, asked, wanted, style)
+        since_us = since_us if asked.since is not None else begin[0][1].first_us
+        until_us = until_us if asked.until is not None else max(end[0][1].last_us, since_us) + 1
     step = step_us(asked) or good_step_us(until_us - since_us)
     wanted = wanted._replace(since_us=since_us, until_us=until_us)
     found = slices(connections, wanted, edges(since_us, until_us, step, style.tz), step)
+    if not any(each.count for each in found):
+        return _no_slices(connections, asked, wanted, style)
     if not asked.quiet:
         print_slices(found, style)
     return _DONE
+
+
+def _no_slices(connections: Sequence[Connection], asked: Asked, wanted: Filter, style: Style) -> int:
+    from logstore.cli.bars import print_slices
+
+    if not asked.quiet:
+        print_slices([], style)
+    return _nothing(connections, asked, wanted, style.tz)
 
 
 def _around(connections: Sequence[Connection], asked: Asked, matcher: Matcher | None, style: Style) -> int:

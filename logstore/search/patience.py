@@ -47,14 +47,38 @@ def within(seconds: float, work: Callable[[], _T], complaint: Callable[[], LogSt
 def patient_regex(pattern: str, *, invert: bool = False) -> Matcher:
     """Return the matcher of a user's regular expression.
 
-    Raises InvalidQuery for a pattern that is none; the matcher, for one that does not end on a message.
+    Raises InvalidQuery for a pattern that is none; the matcher, for one that does not end on a message:
+    between one and two times TEXT_SECONDS of processor time are given to each.
     """
     matcher = regex(pattern, invert=invert)
 
+    watch = _Watch()
+
+    def tick(_signal: int, _frame: FrameType | None) -> None:
+        if watch.texts and watch.number == watch.seen:
+            raise _endless(pattern, watch.texts)
+        watch.seen = watch.number
+
+    # One timer for all messages: to set it for each would cost more than most of them.
+    signal.signal(signal.SIGPROF, tick)
+    signal.setitimer(signal.ITIMER_PROF, TEXT_SECONDS, TEXT_SECONDS)
+
     def matches(*texts: str) -> bool:
-        return within(TEXT_SECONDS, lambda: matcher(*texts), lambda: _endless(pattern, texts))
+        watch.number += 1
+        watch.texts = texts
+        try:
+            return matcher(*texts)
+        finally:
+            watch.texts = ()
 
     return matches
+
+
+class _Watch:
+    """Which message is looked at, and which one it was when the timer went off last."""
+
+    number = seen = 0
+    texts: tuple[str, ...] = ()
 
 
 def _endless(pattern: str, texts: Sequence[str]) -> InvalidQuery:
