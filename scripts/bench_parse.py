@@ -18,11 +18,15 @@ START_S: Final = 1_795_305_600
 _HEADER: Final = re.compile(r"(\S+ +\S+ \S+) (\S+) ([^\s\[:]+)[^:]*: ?(.*)")
 """The single regular expression: time, host, program and message of a syslog-like line."""
 
+CAPTURED: Final[Mapping[str, str]] = {
+    "pacemaker": "pcmk-alfa2.pacemaker.log",
+    "corosync": "pcmk-alfa2.corosync.log",
+    "monit": "monit-a.log",
+}
 MADE: Final[Mapping[str, str]] = {
     "syslog3164": "%b %d %H:%M:%S alfa2 sshd[{n}]: session {n} of user{m} opened",
     "jsonl": '{{"time": "%Y-%m-%dT%H:%M:%SZ", "host": "n1", "msg": "session {n} of user{m}"}}',
     "logfmt": 'time=%Y-%m-%dT%H:%M:%SZ level=info host=n1 msg="session {n} of user{m}"',
-    "monit": "[%Y-%m-%dT%H:%M:%S+0000] error    : 'vm{m}' cpu usage of {n}.7% matches resource limit",
     "redis": "11:M %d %b %Y %H:%M:%S.000 * Accepted 127.0.0.1:{n}",
     "timestamped": "%Y-%m-%d %H:%M:%S,000 INFO [worker-{m}] org.example.Job: took {n} ms",
 }
@@ -31,8 +35,7 @@ MADE: Final[Mapping[str, str]] = {
 def samples(count: int) -> dict[str, list[str]]:
     """Return lines of each format: our own captures, and for the others lines of which each is new."""
     found = {
-        name: (CAPTURES / f"pcmk-alfa2.{name}.log").read_text(encoding="utf-8").splitlines()
-        for name in ("pacemaker", "corosync")
+        name: (CAPTURES / file).read_text(encoding="utf-8").splitlines() for name, file in CAPTURED.items()
     }
     found = {name: (lines * (count // len(lines) + 1))[:count] for name, lines in found.items()}
     for name, shape in MADE.items():
