@@ -301,6 +301,7 @@ class BackgroundWriter:
         """Wait for records, let some gather, and take all that wait; None means the end."""
         with self._changed:
             while not (self._unsettled() or self._closed):
+                self._urgent = False  # said by a flush of what was under way: the next one must be heard
                 self._changed.wait()
             deadline = time.monotonic() + self._linger
             while not (self._urgent or self._closed):

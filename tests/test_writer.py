@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -104,6 +105,24 @@ def test_everything_taken_is_stored_when_flush_returns(path: Path) -> None:
         writer.close()
 
     assert messages(path)["more"] == 1
+
+
+def test_what_is_urgent_is_heard_after_a_flush(sink: Sink) -> None:
+    """A flush that waits for a batch under way leaves nothing behind that would hide the next wake."""
+    sink.open.clear()
+    with writing(sink, linger=LONG) as writer:
+        writer.log("under way", level="error")
+        assert sink.called.wait(10)
+        flushing = threading.Thread(target=writer.flush)
+        flushing.start()
+        while not writer._urgent:
+            time.sleep(0.001)
+        sink.open.set()
+        flushing.join(10)
+        sink.called.clear()
+        writer.log("at once", level="error")
+        assert sink.called.wait(10)
+    assert sink.messages == ["under way", "at once"]
 
 
 def test_everything_taken_is_stored_when_close_returns(path: Path) -> None:
