@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple, get_args
 
-from logstore import statements
 from logstore.database import Connection
 from logstore.errors import InvalidQuery, InvalidRecord
 from logstore.identity import escape
@@ -109,15 +108,6 @@ class Filter(NamedTuple):
         connection.define("matches", self.matcher or (lambda *_texts: True))
 
 
-def episodes_statement(order: Order, *, newest_first: bool) -> str:
-    """Return the statement that reads episodes in an order. Raises InvalidQuery."""
-    if order not in get_args(Order):
-        raise InvalidQuery(f"order is one of {', '.join(get_args(Order))}, not {order!r}")
-    if order == "last":
-        return statements.EPISODES_NEWEST if newest_first else statements.EPISODES_OLDEST
-    return statements.EPISODES_SORTED
-
-
 def substring(pattern: str, *, invert: bool = False) -> Matcher:
     """Return a matcher for a substring; a pattern all in lower case matches any case."""
     if not isinstance(pattern, str):
@@ -139,15 +129,6 @@ def regex(pattern: str, *, invert: bool = False) -> Matcher:
     except (re.error, RecursionError, OverflowError) as error:
         raise InvalidQuery(f"the regular expression {pattern!r} does not compile: {error}") from error
     return _any(lambda text: search(text) is not None, invert=invert)
-
-
-def row_limit(limit: int | None) -> int:
-    """Return a limit as the statements take it: -1 for none. Raises InvalidQuery."""
-    if limit is None:
-        return -1
-    if type(limit) is not int or limit < 0:
-        raise InvalidQuery(f"limit is a number of rows, 0 or more, not {limit!r}")
-    return min(limit, (1 << 63) - 1)
 
 
 def _any(found: Callable[[str], bool], *, invert: bool) -> Matcher:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from logstore import statements
 from logstore.batch import Batch, Identities, RulesChanged, gather, gather_one, is_time
@@ -28,8 +28,9 @@ from logstore.database import (
     open_reader,
     open_writer,
 )
+from logstore.episodes import read_episodes
 from logstore.errors import InputUnreadable, InvalidRecord, InvalidSetting, ReadOnly, StoreClosed
-from logstore.filters import Filter, Order, StateFilter, episodes_statement, row_limit, substring
+from logstore.filters import Filter, Order, StateFilter, substring
 from logstore.identity import escape
 from logstore.intake import Intake, Taken
 from logstore.masks import RuleSet, check_set
@@ -40,11 +41,6 @@ from logstore.settings import NO_RULES, Settings
 from logstore.sweep import STEP_ROWS, SweepPass
 from logstore.upgrade import upgrade_file
 from logstore.writer import BackgroundWriter
-
-_EPISODE_FIELDS: Final = (
-    *("id", "state", "source", "level", "level_name", "message", "first_us", "last_us", "count"),
-    *("gap_min_ms", "gap_max_ms", "first_text", "last_text", "reason", "content_id", "continues"),
-)
 
 
 class LogStore:
@@ -263,16 +259,7 @@ class LogStore:
             matcher=None if pattern is None else substring(pattern),
         )
         newest = (state == "open" and order == "last") if newest_first is None else newest_first
-        options = {"order": order, "newest_first": newest, "limit": row_limit(limit)}
-        statement = episodes_statement(order, newest_first=newest)
-        reader = self.reader()
-        try:
-            chosen.install(reader)
-            rows = reader.stream(statement, chosen.bindings() | options)
-        except BaseException:
-            reader.close()
-            raise
-        return _episodes(reader, rows)
+        return read_episodes(self.reader, chosen, order, newest_first=newest, limit=limit)
 
     def background(self, **options: Any) -> BackgroundWriter:
         """Return a writer whose `log()` never blocks; see BackgroundWriter for its options."""
@@ -522,23 +509,3 @@ def _check_durability(durability: str) -> None:
 
 def _wall_clock_us() -> int:
     return time.time_ns() // 1000
-
-
-def _episodes(reader: Connection, rows: Iterator[tuple[Any, ...]]) -> Iterator[Episode]:
-    try:
-        for row in rows:
-            yield _episode(row)
-    finally:
-        reader.close()
-
-
-def _episode(row: tuple[Any, ...]) -> Episode:
-    *fields, first_attributes, last_attributes = row
-    named = dict(zip(_EPISODE_FIELDS, fields, strict=True))
-    return Episode(
-        **named, first_attributes=_object(first_attributes), last_attributes=_object(last_attributes)
-    )
-
-
-def _object(text: str | None) -> dict[str, Any] | None:
-    return None if text is None else json.loads(text)

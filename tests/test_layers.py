@@ -16,7 +16,7 @@ LAYERS = (
     {"record", "settings", "statements"},
     {"identity", "fold", "database", "backlog", "checkpoint", "masks", "numbers"},
     {"batch", "filters", "sweep", "upgrade", "writer"},
-    {"intake", "rulebook"},
+    {"episodes", "intake", "rulebook"},
     {"store"},
     {"handler", "sweeper", "sources", "search", "fleet"},
     {"keeping"},  # a snapshot knows what search knows

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from logstore.cli.completion import complete_levels, complete_sources
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this room."""
@@ -25,9 +27,15 @@ def follow(
             "-n", "--last", min=0, max=1_000_000, help="Begin with the last few; 10 on a terminal, else 0."
         ),
     ] = None,
-    level: Annotated[str | None, typer.Option("-p", "--level", help="This severity and worse.")] = None,
+    level: Annotated[
+        str | None,
+        typer.Option("-p", "--level", help="This severity and worse.", autocompletion=complete_levels),
+    ] = None,
     source: Annotated[
-        str | None, typer.Option("-s", "--source", metavar="GLOB", help="HOST/PROGRAM or a part.")
+        str | None,
+        typer.Option(
+            "-s", "--source", metavar="GLOB", help="HOST/PROGRAM or a part.", autocompletion=complete_sources
+        ),
     ] = None,
     regex: Annotated[bool, typer.Option("-E", "--regex", help="PATTERN is a regular expression.")] = False,
     invert: Annotated[bool, typer.Option("-v", "--invert", help="What PATTERN does not match.")] = False,

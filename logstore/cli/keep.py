@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from logstore.cli.completion import complete_sources
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this room."""
@@ -18,7 +20,10 @@ def snapshot(
     since: Annotated[str | None, typer.Option("-S", "--since", metavar="TIME", help="From here on.")] = None,
     until: Annotated[str | None, typer.Option("-U", "--until", metavar="TIME", help="Before this.")] = None,
     source: Annotated[
-        str | None, typer.Option("-s", "--source", metavar="GLOB", help="HOST/PROGRAM or a part.")
+        str | None,
+        typer.Option(
+            "-s", "--source", metavar="GLOB", help="HOST/PROGRAM or a part.", autocompletion=complete_sources
+        ),
     ] = None,
     redact: Annotated[
         str | None,

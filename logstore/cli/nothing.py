@@ -28,7 +28,8 @@ def why_nothing(
     last_us = newest[0][1].last_us
     if wanted.since_us > last_us:
         since = _zoned(wanted.since_us, tz)
-        return NOTHING, f"nothing found since {since}; the newest record is of {_zoned(last_us, tz)}"
+        late = f"nothing found since {since}; the newest record is of {_zoned(last_us, tz)}"
+        return NOTHING, "; ".join((late, *_behind_masks(connections, asked)))
     return NOTHING, "; ".join(("nothing found", *_other_reasons(connections, asked, wanted)))
 
 
@@ -49,7 +50,12 @@ def _other_reasons(connections: Sequence[Connection], asked: Asked, wanted: Filt
         known := _count(connections, wanted._replace(unseen_since_us=None))
     ):
         yield f"nothing new: without --new it is {known:,}"
-    elif asked.pattern is not None and not asked.raw and any(map(masks_hide, connections)):
+    else:
+        yield from _behind_masks(connections, asked)
+
+
+def _behind_masks(connections: Sequence[Connection], asked: Asked) -> Iterator[str]:
+    if asked.pattern is not None and not asked.raw and any(map(masks_hide, connections)):
         yield "masks hide parts of messages: --raw searches the raw texts, too"
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from logstore.cli.completion import complete_rule_sets
+
 if TYPE_CHECKING:
     from logstore.database import Connection
 
@@ -83,7 +85,13 @@ def masks(
         str | None, typer.Option("--explain", metavar="LINE", help="Show how this one line is read instead.")
     ] = None,
     name: Annotated[
-        str, typer.Option("--masks", metavar="NAME", help="The set to look at; auto takes the format's.")
+        str,
+        typer.Option(
+            "--masks",
+            metavar="NAME",
+            help="The set to look at; auto takes the format's.",
+            autocompletion=complete_rule_sets,
+        ),
     ] = "auto",
     format_: Annotated[str, typer.Option("--format", metavar="NAME", help="A format, or auto.")] = "auto",
     host: Annotated[str | None, typer.Option(help="The host, where the lines name none.")] = None,

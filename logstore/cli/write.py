@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from logstore.cli.completion import complete_rule_sets
+
 if TYPE_CHECKING:
     from logstore.store import LogStore
 
@@ -66,10 +68,20 @@ def ingest(
     host: Annotated[str | None, typer.Option(help="The host, where the lines name none.")] = None,
     tz: Annotated[str | None, typer.Option(metavar="ZONE", help="The zone of stamps without one.")] = None,
     masks: Annotated[
-        str, typer.Option(metavar="NAME", help="Identity rules: auto (by the format), none, or a set's name.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Identity rules: auto (by the format), none, or a set's name.",
+            autocompletion=complete_rule_sets,
+        ),
     ] = "auto",
     redact: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Scrub secrets by this set, e.g. secrets, or none.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Scrub secrets by this set, e.g. secrets, or none.",
+            autocompletion=complete_rule_sets,
+        ),
     ] = None,
     process: Annotated[
         str | None,

@@ -116,11 +116,6 @@ class Tail:
         done = self._done
         return done[0] if done and done[1] is Ending.ALL and not self._batches else None
 
-    @property
-    def idle(self) -> bool:
-        """Whether it was read as far as can be at the last look."""
-        return self._done is not None and self._batches is None
-
     def step(self, now_s: float, *, last: bool) -> Step | None:
         """Return the next batch to store, None if there is none now.
 
