@@ -63,13 +63,16 @@ def fold(  # noqa: C901, PLR0912, PLR0915  # one loop: a call for each record wo
         if current is None:
             current = _opened(at_us, order)
             continue
-        if at_us > current.last_us:
-            gap_ms = at_us // 1000 - current.last_us // 1000
-            span_ms = at_us // 1000 - current.first_us // 1000
-        elif at_us < current.first_us:
-            gap_ms = current.first_us // 1000 - at_us // 1000
-            span_ms = current.last_us // 1000 - at_us // 1000
-        elif at_us in (current.first_us, current.last_us):
+        first_us, last_us = current.first_us, current.last_us
+        if at_us > last_us:
+            at_ms = at_us // 1000
+            gap_ms = at_ms - last_us // 1000
+            span_ms = at_ms - first_us // 1000
+        elif at_us < first_us:
+            at_ms = at_us // 1000
+            gap_ms = first_us // 1000 - at_ms
+            span_ms = last_us // 1000 - at_ms
+        elif at_us in (first_us, last_us):
             gap_ms = span_ms = 0
         else:
             current.count += 1
@@ -86,9 +89,9 @@ def fold(  # noqa: C901, PLR0912, PLR0915  # one loop: a call for each record wo
                 current.gap_min_ms = gap_ms
             if current.gap_max_ms is None or gap_ms > current.gap_max_ms:
                 current.gap_max_ms = gap_ms
-            if at_us >= current.last_us:  # on a tie the later arrival is last
+            if at_us >= last_us:  # on a tie the later arrival is last
                 current.last_us, current.last_order = at_us, order
-            elif at_us < current.first_us:
+            elif at_us < first_us:
                 current.first_us, current.first_order = at_us, order
     if current is None:
         raise ValueError("nothing to fold")

@@ -90,6 +90,7 @@ names = st.from_regex(r"[a-zA-Z0-9ä][a-zA-Z0-9.ä-]{0,8}", fullmatch=True)
 
 @given(known=st.lists(names, min_size=1, max_size=6), text=st.text("ab1.-_ Ä", max_size=40))
 @example(known=["a.b", "a"], text="a.b a A.B")
+@example(known=["ä"], text="Ä")
 def test_no_host_stays_and_no_two_become_one(known: list[str], text: str) -> None:
     hosts = Hosts("zzz")
     for name in known:

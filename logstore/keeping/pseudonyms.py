@@ -61,8 +61,8 @@ class Hosts:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         names = {*self._known, *self._names, self._own, *map(_short, self._names), _short(self._own)} - {""}
-        longest_first = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-        # Any case of ASCII letters: among all letters `i` would match one that no name has in lower case.
+        longest_first = "|".join(map(_any_case, sorted(names, key=len, reverse=True)))
+        # `i` for ASCII alone: among all letters it would match one that no name has in lower case.
         return re.compile(rf"(?<![^\W_])(?ai:(?P<name>{longest_first}))(?![^\W_])(?ai:{_DOMAIN})?")
 
 
@@ -91,6 +91,20 @@ def pseudonymous(text: str, hosts: Hosts | None, ips: Addresses | None) -> str:
         pieces += [pseudonymous(text[done:start], hosts, None), ips.pseudonym(address)]
         done = end
     return "".join((*pieces, pseudonymous(text[done:], hosts, None)))
+
+
+def _any_case(name: str) -> str:
+    """Return the pattern of a name, for a place where ASCII letters match in any case anyway."""
+    return "".join(_cases(letter) for letter in name)
+
+
+def _cases(letter: str) -> str:
+    alike = {
+        case for case in (letter, letter.lower(), letter.upper()) if case.casefold() == letter.casefold()
+    }
+    if letter.isascii() or any(len(case) > 1 for case in alike):
+        return re.escape(letter)
+    return f"[{re.escape(''.join(sorted(alike)))}]"
 
 
 def _short(name: str) -> str:
