@@ -255,12 +255,20 @@ def cases() -> list[Case]:
     return [*_of_everything(), *_of_ranges(), *_saved(), *_others()]
 
 
-def seconds_of(case: Case, path: Path) -> float:
+def growing() -> dict[str, Ask]:
+    """Return the questions that are asked at many sizes."""
+    return {
+        "hour": _asks(since=_at(UNTIL_US - HOUR_US), until=_at(UNTIL_US)),
+        "top": _asks(sort="count", limit="20"),
+    }
+
+
+def seconds_of(ask: Ask, path: Path) -> float:
     """Ask once: a connection of its own, and what is printed is thrown away."""
     gc.collect()
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         start = time.perf_counter()
-        case.ask(path)
+        ask(path)
         return time.perf_counter() - start
 
 

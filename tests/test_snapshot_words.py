@@ -57,7 +57,7 @@ def test_every_address_is_found_where_it_stands(address: object, around: str) ->
         ("db.corp.example DB db.other", "host-3 host-3 host-3.other"),
         ("node-1 node-10", "host-4 host-5"),
         ("made on here.lan", "made on host-0"),
-        ("hä HÄ 10.0.0.1", "host-6 HÄ 10.0.0.1"),
+        ("hä HÄ 10.0.0.1", "host-6 host-6 10.0.0.1"),
     ],
 )
 def test_what_is_a_host(text: str, shown: str) -> None:
