@@ -4,7 +4,7 @@ import json
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -14,7 +14,7 @@ from logstore.fold import STORED, Span
 from logstore.identity import Content, check_size, escape, identify
 from logstore.masks import Masker
 from logstore.masks.redaction import Redactor
-from logstore.numbers import Numbers, merged
+from logstore.numbers import Numbers, merged, only
 from logstore.record import TIME_END_US, Record
 
 _Key = tuple[str, str | int, str]  # source, level, message
@@ -28,11 +28,15 @@ _ASCII: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=
 _WRONG_TIME: Final = "timestamp_us is whole microseconds from 1970 to 9999, not {!r}"
 
 
+NO_ATTRIBUTES: Final = "null"
+"""Stands where the last record of an episode has no attributes and the first one has some."""
+
+
 class Kept(NamedTuple):
     """What an episode keeps of its records besides times and counts.
 
     Its first and last raw text (None: the message, and the same as the first), the attributes of both
-    as JSON, and the numbers behind the masks as JSON.
+    as JSON (None: none, and the same as the first), and the numbers behind the masks as JSON.
     """
 
     first_text: str | None = None
@@ -41,8 +45,16 @@ class Kept(NamedTuple):
     last_attributes: str | None = None
     numbers: str | None = None
 
+    @property
+    def attributes_at_last(self) -> str | None:
+        """The attributes of the last record, None if it has none."""
+        last = self.last_attributes or self.first_attributes
+        return None if last == NO_ATTRIBUTES else last
+
 
 NOTHING_KEPT: Final = Kept()
+
+_NO_ATTRIBUTES: Final[dict[int, str | None]] = {id(None): None}
 
 
 class RulesChanged(Exception):
@@ -51,28 +63,42 @@ class RulesChanged(Exception):
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """The records of one content in one batch, by their places in it, and what the queue holds of it."""
+    """The records of one content in one batch, by their places in it, and what the queue holds of it.
+
+    `raw` says that some of them have a text other than the message of the content.
+    """
 
     content: Content
     orders: list[int]
     content_id: int | None = None
     current: Span | None = None
     stored: Kept = NOTHING_KEPT
-    numbers: dict[int, Numbers] = field(default_factory=dict)
+    numbers: dict[int, Numbers] | None = None
+    raw: bool = False
 
     def after(self, taken: int) -> "Group":
         """Return the group without those of its records that are among the first `taken`."""
-        return Group(self.content, self.orders[bisect_left(self.orders, taken) :], numbers=self.numbers)
+        return self._with(self.orders[bisect_left(self.orders, taken) :])
 
     def only(self, order: int) -> "Group":
         """Return the group of one of its records."""
-        return Group(self.content, [order], numbers=self.numbers)
+        return self._with([order])
+
+    def _with(self, orders: list[int]) -> "Group":
+        return Group(self.content, orders, numbers=self.numbers, raw=self.raw)
 
     def orders_of(self, span: Span) -> list[int]:
         """Return the places of those records that one episode has taken of this batch."""
         begin = 0 if span.opened_order == STORED else bisect_left(self.orders, span.opened_order)
         end = None if span.closed_order == STORED else bisect_left(self.orders, span.closed_order)
         return self.orders[begin:end]
+
+    @property
+    def folded(self) -> Span:
+        """The episode that is open now, after folding."""
+        if self.current is None:
+            raise ValueError("not folded yet")
+        return self.current
 
     @property
     def run_count(self) -> int:
@@ -102,15 +128,23 @@ class Batch:
     def kept(self, span: Span, group: Group) -> Kept:
         """Return what an episode keeps in full: of this batch's records, or what was stored before."""
         stored, first, last = group.stored, span.first_order, span.last_order
+        if stored is NOTHING_KEPT and not group.raw and self.json is _NO_ATTRIBUTES:
+            return NOTHING_KEPT
         first_text = stored.first_text if first < 0 else self._raw(first, group)
         last_text = self._last_text(last, group, first_text)
-        first_attributes = (
-            stored.first_attributes if first < 0 else self.json[id(self.records[first].attributes)]
+        first_attributes = stored.first_attributes if first < 0 else self._attributes(first)
+        last_attributes = stored.attributes_at_last if last < 0 else self._attributes(last)
+        kept = Kept(
+            first_text,
+            last_text,
+            first_attributes,
+            None if last_attributes == first_attributes else last_attributes or NO_ATTRIBUTES,
+            self._numbers(span, group),
         )
-        last_attributes = stored.last_attributes if last < 0 else self.json[id(self.records[last].attributes)]
-        numbers = self._numbers(span, group)
-        kept = (first_text, last_text, first_attributes, last_attributes, numbers)
-        return NOTHING_KEPT if kept == NOTHING_KEPT else Kept(*kept)
+        return NOTHING_KEPT if kept == NOTHING_KEPT else kept
+
+    def _attributes(self, order: int) -> str | None:
+        return self.json[id(self.records[order].attributes)]
 
     def _last_text(self, last: int, group: Group, first_text: str | None) -> str | None:
         """Return the last raw text as it is stored: None where it is that of the first record."""
@@ -130,15 +164,18 @@ class Batch:
         return None if text == group.content.message else text
 
     def _numbers(self, span: Span, group: Group) -> str | None:
-        stored = group.stored.numbers if span.opened_order == STORED else None
-        if not group.numbers:
-            return stored
-        seen = (
-            (group.numbers[order], escape(self.records[order].message))
-            for order in group.orders_of(span)
-            if order in group.numbers
-        )
-        return merged(stored, seen)
+        stored = group.stored if span.opened_order == STORED else NOTHING_KEPT
+        hidden = group.numbers or {}
+        seen = [
+            (hidden[order], escape(self.records[order].message))
+            for order in (group.orders_of(span) if hidden else ())
+            if order in hidden
+        ]
+        if not seen:
+            return stored.numbers
+        if span.count == 1:
+            return only(seen[0][0])
+        return merged(stored.numbers, stored.first_text or group.content.message, seen)
 
 
 class Identities:
@@ -211,8 +248,8 @@ def gather_one(record: Record, identities: Identities) -> Batch:
         content, numbers = identities.of(source, level, message)
     except TypeError as error:
         raise InvalidRecord(f"{error}; nothing was stored") from error
-    group = Group(content, [0], numbers={0: numbers} if numbers else {})
-    json_of = {id(attributes): as_json(attributes)}
+    group = Group(content, [0], numbers={0: numbers} if numbers else None, raw=message != content.message)
+    json_of = {id(attributes): as_json(attributes)} if attributes is not None else _NO_ATTRIBUTES
     return Batch((record,), [at_us], {content.hash: group}, json_of, identities.generation)
 
 
@@ -227,9 +264,9 @@ def gather(records: Iterable[Record], identities: Identities) -> Batch:
         kept = list(map(identities.redactor.record, kept))
     times_us = _checked_times(kept)
     attributes = list(map(_ATTRIBUTES, kept))
-    json_of: dict[int, str | None] = {id(None): None}
+    json_of = _NO_ATTRIBUTES
     if attributes.count(None) != len(attributes):
-        json_of |= {
+        json_of = {
             number: as_json(each)
             for number, each in dict(zip(map(id, attributes), attributes, strict=True)).items()
         }
@@ -253,7 +290,10 @@ def _grouped(records: Sequence[Record], identities: Identities) -> dict[bytes, G
             if group.orders is not orders:  # another raw text, or one level under two names
                 group.orders += orders
                 mixed[content.hash] = group
+            if key[2] != content.message:
+                group.raw = True
             if numbers:
+                group.numbers = group.numbers or {}
                 group.numbers |= dict.fromkeys(orders, numbers)
     except (InvalidRecord, TypeError) as error:
         raise _invalid(order, error) from error

@@ -6,6 +6,7 @@ and Apache Flink's `SHA256` agree. What UTF-8 or a text column cannot carry is e
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from logstore.errors import InvalidRecord
@@ -35,12 +36,18 @@ def identify(source: str, level: str | int, message: str) -> Content:
     if not isinstance(message, str) or not isinstance(source, str):
         wrong = source if isinstance(message, str) else message
         raise InvalidRecord(f"source and message are text, not {type(wrong).__name__}; pass str(...)")
-    number = severity(level)
-    source = escape(source).replace(_SEPARATOR, "\\x1f")
+    source, number, head = _head(source, level)
     message = escape(message)
     message_bytes = check_size(message)
-    head = f"{source}{_SEPARATOR}{LEVELS[number]}{_SEPARATOR}".encode()
     return Content(hashlib.sha256(head + message_bytes).digest(), source, number, message)
+
+
+@lru_cache(maxsize=4_096, typed=True)
+def _head(source: str, level: str | int) -> tuple[str, int, bytes]:
+    """Return what the contents of one source and level have in common: both as stored, and their bytes."""
+    number = severity(level)
+    source = escape(source).replace(_SEPARATOR, "\\x1f")
+    return source, number, f"{source}{_SEPARATOR}{LEVELS[number]}{_SEPARATOR}".encode()
 
 
 def check_size(message: str) -> bytes:

@@ -1,5 +1,6 @@
 """From a batch to the tables, inside one write transaction that the caller holds."""
 
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from logstore import statements
@@ -10,6 +11,14 @@ from logstore.sweep import AUTO_ROWS, SweepPass, quiet_before_us, sweep_rows
 
 MAX_CACHED_TEXT: Final = 2_048
 """Characters of raw text, attributes and numbers that an open episode may have to stay in memory."""
+
+
+_CACHED: Final = 131_072  # more than a queue holds by default: a cycle through all of it still finds each
+
+_TIMES: Final = ("first_us", "last_us", "count", "gap_min_ms", "gap_max_ms")
+_RENEWED: Final = attrgetter(*_TIMES, "prior_count", "id", "run_id")
+_OPEN: Final = attrgetter(*_TIMES, "prior_count", "id", "run_id", "continues")
+_CLOSED: Final = attrgetter("id", "run_id", "continues", *_TIMES)
 
 
 class Taken(NamedTuple):
@@ -50,6 +59,7 @@ class Intake:
         self._contents = self._episodes = 0
         self._spans = _OpenSpans()
         self._sweep: SweepPass | None = None
+        connection.rows(statements.STAGE)
 
     def take(self, batch: Batch, received_us: int) -> Taken:
         """Store a batch at one time of receipt, exactly as record by record.
@@ -162,48 +172,53 @@ class Intake:
         if unknown:
             for row in self._connection.each(statements.FIND_OPEN, [(key,) for key in unknown]):
                 group = unknown[row[0]]
-                group.content_id, group.current, group.stored = row[1], Span(*row[2:11]), Kept(*row[11:])
+                group.content_id, group.current = row[1], Span(*row[2:11])
+                group.stored = Kept(*row[11:]) if any(row[11:]) else NOTHING_KEPT
 
     def _put(self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int) -> None:
         """Fold groups into the queue, and count what is new."""
         state = self._current_state(received_us)
+        window_ms, max_span_ms, longest_us = state.window_ms, state.max_span_ms, state.longest_us
         closed: list[tuple[Span, Group]] = []
         opened: list[Span] = []
-        queued: list[tuple[Group, Span]] = []
-        entered = longest_us = 0
+        entering: list[Group] = []
         for group in groups:
-            ended, current = fold(
-                group.current, group.orders, batch.times_us, state.window_ms, state.max_span_ms
-            )
+            ended, current = fold(group.current, group.orders, batch.times_us, window_ms, max_span_ms)
             if ended or group.current is None:
-                self._contents += _know_content(self._connection, group)
+                entering.append(group)
                 closed += [(span, group) for span in ended]
                 opened += [span for span in (*ended, current) if span.id == 0]
-                entered += 1
             longest_us = max(longest_us, current.last_us - current.first_us)
             group.current = current
-            queued.append((group, current))
+        if entering:
+            self._contents += _know_contents(self._connection, entering)
         if opened:
             _number(opened, state.next_id)
         if closed:
             longest_us = max(longest_us, *(span.last_us - span.first_us for span, _ in closed))
             closed.sort(key=lambda pair: pair[0].closed_order)
             self._connection.each(statements.CLOSE_EPISODE, [_closed_row(batch, *pair) for pair in closed])
-        self._queue_up(batch, queued, received_us, first_receipt)
+        self._queue_up(batch, groups, received_us, first_receipt)
         if opened or longest_us > state.longest_us:
-            self._save_state(state, len(opened), entered, longest_us)
+            self._save_state(state, len(opened), len(entering), longest_us)
         self._episodes += len(opened)
 
-    def _queue_up(
-        self, batch: Batch, queued: list[tuple[Group, Span]], received_us: int, first_receipt: int
-    ) -> None:
-        queued.sort(key=_last_order)  # then the index on receipt grows at its end
-        rows = []
-        for group, span in queued:
+    def _queue_up(self, batch: Batch, groups: list[Group], received_us: int, first_receipt: int) -> None:
+        renewed: list[tuple[Any, ...]] = []
+        put: list[tuple[Any, ...]] = []
+        for group in sorted(groups, key=_last_order):  # then the index on receipt grows at its end
+            span = group.folded
+            receipt = first_receipt + group.orders[-1]
             kept = batch.kept(span, group)
-            rows.append(_open_row(group, span, kept, received_us, first_receipt + group.orders[-1]))
+            if kept == group.stored and span.opened_order == STORED:
+                renewed.append((group.content.hash, group.content_id, *_RENEWED(span), received_us, receipt))
+            else:
+                put.append((group.content.hash, group.content_id, *_OPEN(span), *kept, received_us, receipt))
             self._spans.put(group, span, kept)
-        self._connection.each(statements.PUT_OPEN, rows)
+        if renewed:
+            self._connection.each(statements.RENEW_OPEN, renewed)
+        if put:
+            self._connection.each(statements.PUT_OPEN, put)
 
     def _save_state(self, state: State, opened: int, entered: int, longest_us: int) -> None:
         doubled_us = 1 << longest_us.bit_length()  # so that it is seldom written
@@ -215,7 +230,7 @@ class Intake:
 class _OpenSpans:
     """Open episodes as this connection last wrote them, by content hash."""
 
-    def __init__(self, entries: int = 16_384) -> None:
+    def __init__(self, entries: int = _CACHED) -> None:
         self._entries = entries
         self._known: dict[bytes, tuple[int | None, Span | None, Kept]] = {}
         self.get = self._known.get
@@ -245,16 +260,17 @@ def _make_room(connection: Connection, received_us: int, state: State) -> None:
         connection.rows(statements.EVICT, (surplus,))
 
 
-def _know_content(connection: Connection, group: Group) -> int:
-    """Find or add the content of a group that has no open episode. Returns how many were added."""
-    if group.content_id is not None:
+def _know_contents(connection: Connection, groups: list[Group]) -> int:
+    """Find or add the contents of groups that have no open episode. Returns how many were added."""
+    unknown = [group for group in groups if group.content_id is None]
+    if not unknown:
         return 0
-    row = connection.row(statements.FIND_CONTENT, (group.content.hash,))
-    found = row is not None
-    if row is None:
-        row = connection.rows(statements.ADD_CONTENT, group.content)[0]
-    group.content_id = row[0]
-    return 0 if found else 1
+    connection.each(statements.STAGE_CONTENT, [group.content for group in unknown])
+    added = connection.changed(statements.ADD_CONTENT)
+    for group, (content_id,) in zip(unknown, connection.rows(statements.FIND_CONTENT), strict=True):
+        group.content_id = content_id
+    connection.rows(statements.CLEAR_STAGE)
+    return added
 
 
 def _number(opened: list[Span], next_id: int) -> None:
@@ -267,42 +283,8 @@ def _number(opened: list[Span], next_id: int) -> None:
             span.continued = None
 
 
-def _open_row(group: Group, span: Span, kept: Kept, received_us: int, receipt: int) -> tuple[Any, ...]:
-    return (
-        group.content.hash,
-        group.content_id,
-        span.first_us,
-        span.last_us,
-        span.count,
-        span.gap_min_ms,
-        span.gap_max_ms,
-        span.prior_count,
-        span.id,
-        span.run_id,
-        span.continues,
-        *kept[:4],
-        received_us,
-        receipt,
-        kept.numbers,
-    )
-
-
 def _closed_row(batch: Batch, span: Span, group: Group) -> tuple[Any, ...]:
-    kept = batch.kept(span, group)
-    return (
-        span.id,
-        group.content_id,
-        span.run_id,
-        span.continues,
-        span.first_us,
-        span.last_us,
-        span.count,
-        span.gap_min_ms,
-        span.gap_max_ms,
-        *kept[:4],
-        span.reason,
-        kept.numbers,
-    )
+    return (group.content_id, *_CLOSED(span), *batch.kept(span, group), span.reason)
 
 
 def _owners(groups: list[Group]) -> list[Group]:
@@ -311,8 +293,8 @@ def _owners(groups: list[Group]) -> list[Group]:
     return [group for _, group in by_order]
 
 
-def _last_order(pair: tuple[Group, Span]) -> int:
-    return pair[0].orders[-1]
+def _last_order(group: Group) -> int:
+    return group.orders[-1]
 
 
 def _first(pair: tuple[int, Group]) -> int:

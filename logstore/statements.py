@@ -17,6 +17,7 @@ ADD_CONTENT: Final = _read("add_content.sql")
 ADD_RULE: Final = _read("add_rule.sql")
 BEGIN_STORE: Final = _read("begin_store.sql")
 CHECK_WORDS: Final = _read("check_words.sql")
+CLEAR_STAGE: Final = _read("clear_stage.sql")
 CLOSE_EPISODE: Final = _read("close_episode.sql")
 DESCRIBE_CONTENT: Final = _read("describe_content.sql")
 EPISODES_NEWEST: Final = _read("episodes_newest.sql")
@@ -51,6 +52,7 @@ READ_LINE_FORMATS: Final = _read("read_line_formats.sql")
 READ_RULES: Final = _read("read_rules.sql")
 READ_SETTINGS: Final = _read("read_settings.sql")
 READ_STATE: Final = _read("read_state.sql")
+RENEW_OPEN: Final = _read("renew_open.sql")
 RUN_BEFORE: Final = _read("run_before.sql")
 RUNS_OF_CONTENT: Final = _read("runs_of_content.sql")
 SAVE_CHECKPOINT: Final = _read("save_checkpoint.sql")
@@ -76,6 +78,8 @@ SNAPSHOT_SAVE_STORE: Final = _read("snapshot_save_store.sql")
 SNAPSHOT_TEXTS: Final = _read("snapshot_texts.sql")
 SOURCES: Final = _read("sources.sql")
 SOURCES_BEGINNING: Final = _read("sources_beginning.sql")
+STAGE: Final = _read("stage.sql")
+STAGE_CONTENT: Final = _read("stage_content.sql")
 STATS: Final = _read("stats.sql")
 SUM_GAPS: Final = _read("sum_gaps.sql")
 SWEEP: Final = _read("sweep.sql")
@@ -83,6 +87,7 @@ SWEEP: Final = _read("sweep.sql")
 UPGRADES: Final[dict[int, str]] = {
     1000: _read("upgrades/1000_to_1001.sql"),
     1001: _read("upgrades/1001_to_1002.sql"),
+    1002: _read("upgrades/1002_to_1003.sql"),
 }
 """The step that leads on from each older format."""
 

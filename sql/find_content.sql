@@ -1,3 +1,2 @@
--- The id of a content that is already kept.
--- :hash (32 bytes)
-SELECT id FROM content WHERE hash = :hash;
+-- The ids of the contents laid out, in their order.
+SELECT content.id FROM temp.arrived CROSS JOIN content ON content.hash = arrived.hash ORDER BY arrived.place;

@@ -2,7 +2,7 @@
 -- Times are microseconds since the epoch, UTC (*_us); gaps are milliseconds (*_ms).
 
 PRAGMA application_id = 1282369363;  -- 0x4C6F6753, "LogS"
-PRAGMA user_version = 1002;          -- major * 1000 + minor
+PRAGMA user_version = 1003;          -- major * 1000 + minor
 
 CREATE TABLE settings (  -- what changes what is stored; one row; change it with `logstore config set`
     one         INTEGER PRIMARY KEY CHECK (one = 1),
@@ -125,11 +125,11 @@ CREATE TABLE queue (  -- open episodes, at most one a content; the head is the n
     gap_max_ms       INTEGER,
     first_text       TEXT,                     -- raw text at first_us; NULL = the message itself
     last_text        TEXT,                     -- raw text at last_us; NULL = the first text
-    first_attributes TEXT,                     -- JSON
-    last_attributes  TEXT,
+    first_attributes TEXT,                     -- JSON; NULL = none
+    last_attributes  TEXT,                     -- JSON; NULL = those of the first, 'null' = none
     received_us      INTEGER NOT NULL,         -- the clock when its latest record was received
     receipt          INTEGER NOT NULL,         -- order of receipt within received_us
-    numbers          TEXT,                     -- JSON: of each masked number its min, max, sum, count, last, max_text
+    numbers          TEXT,                     -- JSON: of each masked number its min, max, sum, count, last, max_text; at count 1 itself
     CONSTRAINT count_is_positive CHECK (count > 0),
     CONSTRAINT first_is_not_after_last CHECK (first_us <= last_us)
 ) STRICT;
@@ -273,7 +273,7 @@ SELECT
     coalesce(q.first_text, c.message) AS first_text, coalesce(q.last_text, q.first_text, c.message) AS last_text,
     CAST(NULL AS TEXT) AS reason,  -- a bare NULL here keeps SQLite from using indexes through the view
     q.first_us, q.last_us, q.content_id, lower(hex(c.hash)) AS content_hash, q.continues,
-    q.first_attributes, q.last_attributes
+    q.first_attributes, nullif(coalesce(q.last_attributes, q.first_attributes), 'null') AS last_attributes
 FROM queue AS q CROSS JOIN content AS c ON c.id = q.content_id
 UNION ALL
 SELECT
@@ -284,7 +284,7 @@ SELECT
     coalesce(a.first_text, c.message), coalesce(a.last_text, a.first_text, c.message),
     a.reason,
     a.first_us, a.last_us, a.content_id, lower(hex(c.hash)), a.continues,
-    a.first_attributes, a.last_attributes
+    a.first_attributes, nullif(coalesce(a.last_attributes, a.first_attributes), 'null')
 FROM archive AS a CROSS JOIN content AS c ON c.id = a.content_id;
 
 CREATE VIEW log AS  -- START HERE: one row a content, newest first; times are UTC; filter by last_us, first_us or content_id

@@ -121,7 +121,7 @@ class Model:
             if sequence <= self.tokens.get(writer, 0):
                 return 0
             self.tokens[writer] = sequence
-        if not records and token is None:
+        if not records:
             return 0
         self._sweep_by_itself(now_us, auto_sweep)
         for record in records:
@@ -140,11 +140,13 @@ class Model:
         """Every episode by its id."""
         return {part.id: _fields(part) for part in (*self.archive, *self.open.values())}
 
-    def numbers(self) -> dict[int, list[dict[str, Any]]]:
+    def numbers(self) -> dict[int, list[Any]]:
         """What each episode keeps of the numbers behind its mask; the largest is the first of its size."""
-        found = {}
+        found: dict[int, list[Any]] = {}
         for part in (*self.archive, *self.open.values()):
-            if part.numbers:
+            if part.numbers and part.count == 1:
+                found[part.id] = [part.numbers[0][0]]
+            elif part.numbers:
                 values = [number for number, _ in part.numbers]
                 found[part.id] = [
                     {

@@ -379,7 +379,7 @@ def test_every_table_is_strict(shell: Shell, file: Path) -> None:
     ("pragma", "value"),
     [
         ("application_id", "1282369363"),
-        ("user_version", "1002"),
+        ("user_version", "1003"),
         ("auto_vacuum", "2"),
         ("journal_mode", "wal"),
         ("encoding", "UTF-8"),

@@ -46,6 +46,7 @@ def fresh() -> Iterator[apsw.Connection]:
     """An empty store, with the functions that logstore lends to its own connections."""
     connection = apsw.Connection("")  # a temporary file
     connection.execute(statements.SCHEMA)
+    connection.execute(statements.STAGE)
     source = "".join(module.read_text(encoding="utf-8") for module in MODULES)
     for name in re.findall(r'\.define\(\s*"(\w+)"', source):
         connection.create_scalar_function(name, lambda *_: None)

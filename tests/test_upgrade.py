@@ -58,7 +58,7 @@ def objects(path: Path) -> dict[tuple[str, str], str]:
     return {(kind, name): re.sub(r"\s+", " ", sql) for kind, name, sql in rows}
 
 
-@pytest.mark.parametrize("version", [1000, 1001])
+@pytest.mark.parametrize("version", [1000, 1001, 1002])
 def test_each_format_that_was_written_reaches_the_present(tmp_path: Path, version: int) -> None:
     """From every real format the steps lead to the schema of a new file, and to the words of each content."""
     path = tmp_path / "old.db"

@@ -25,7 +25,7 @@ from logstore.errors import (
 )
 
 APPLICATION_ID: Final = 0x4C6F6753
-VERSION: Final = 1002
+VERSION: Final = 1003
 """The file format written here: major * 1000 + minor."""
 
 Durability = Literal["full", "normal"]

@@ -80,8 +80,9 @@ class Disguise:
         if text is None:
             return None
         places = json.loads(text)
-        for place in filter(None, places):
-            place["max_text"] = self.text(place["max_text"])
+        for place in places:
+            if isinstance(place, dict):  # of several records
+                place["max_text"] = self.text(place["max_text"])
         return _json(places)
 
     def pattern(self, glob: str | None) -> str | None:

@@ -5,22 +5,25 @@
 -- sqlite> .read sql/queries/largest-numbers.sql
 -- $ logstore query --saved largest-numbers --limit 5
 WITH touched AS (  -- +content_id below: sorted there, so that the range is searched by time
-    SELECT content_id, last_us, numbers FROM queue
+    SELECT content_id, last_us, numbers, first_text FROM queue
     WHERE last_us >= coalesce(:since_us, 0)
         AND last_us < coalesce(:until_us, 253402300800000000) + (SELECT longest_us FROM store)
         AND first_us < coalesce(:until_us, 253402300800000000)
     UNION ALL
-    SELECT content_id, last_us, numbers FROM archive
+    SELECT content_id, last_us, numbers, first_text FROM archive
     WHERE last_us >= coalesce(:since_us, 0)
         AND last_us < coalesce(:until_us, 253402300800000000) + (SELECT longest_us FROM store)
         AND first_us < coalesce(:until_us, 253402300800000000)
 ),
-place AS (
+place AS (  -- a single record has the number itself, several have an object
     SELECT
-        e.content_id, j.key AS place, j.value ->> 'max' AS largest, j.value ->> 'sum' AS total,
-        j.value ->> 'count' AS numbers, j.value ->> 'max_text' AS largest_text, e.last_us
+        e.content_id, j.key AS place, e.last_us,
+        iif(j.type = 'object', j.value ->> 'max', j.value) AS largest,
+        iif(j.type = 'object', j.value ->> 'sum', j.value) AS total,
+        iif(j.type = 'object', j.value ->> 'count', 1) AS numbers,
+        iif(j.type = 'object', j.value ->> 'max_text', e.first_text) AS largest_text
     FROM touched AS e CROSS JOIN json_each(e.numbers) AS j
-    WHERE j.type = 'object'
+    WHERE j.type <> 'null'
 ),
 ranked AS (
     SELECT
@@ -30,8 +33,8 @@ ranked AS (
     FROM place
 )
 SELECT
-    r.largest, round(r.mean, 3) AS mean, r.how_many, r.place, c.source, c.level_name AS level, r.largest_text,
-    c.message, r.content_id
+    r.largest, round(r.mean, 3) AS mean, r.how_many, r.place, c.source, c.level_name AS level,
+    coalesce(r.largest_text, c.message) AS largest_text, c.message, r.content_id
 FROM ranked AS r CROSS JOIN content AS c ON c.id = r.content_id
 WHERE r.size = 1 AND r.largest > r.mean
     AND c.level <= coalesce(:severity, 7) AND '/' || c.source || '/' GLOB coalesce(:source_glob, '*')

@@ -1,0 +1,2 @@
+-- Take away what was laid out.
+DELETE FROM temp.arrived;
