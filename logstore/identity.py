@@ -36,6 +36,8 @@ def identify(source: str, level: str | int, message: str) -> Content:
     if not isinstance(message, str) or not isinstance(source, str):
         wrong = source if isinstance(message, str) else message
         raise InvalidRecord(f"source and message are text, not {type(wrong).__name__}; pass str(...)")
+    if not isinstance(level, str | int):
+        severity(level)  # says what it should be
     source, number, head = _head(source, level)
     message = escape(message)
     message_bytes = check_size(message)
