@@ -407,6 +407,8 @@ def test_an_older_file_is_refused_and_left_as_it_is(old: Path, readonly: bool) -
 
 def test_an_upgrade_keeps_every_row_and_masks_nothing(old: Path) -> None:
     columns = {table: columns_of(old, table) for table in OLD_TABLES}
+    for table in ("queue", "archive"):
+        columns[table].remove("last_attributes")  # kept in another way since, and shown by the view as before
     before = everything(old, columns)
     seen = asked(old, "SELECT * FROM episode ORDER BY id")
     with LogStore(old, upgrade=True, auto_sweep=False) as store:
