@@ -38,7 +38,7 @@ from logstore.masks.rules import Kind as RuleKind
 from logstore.record import Episode, Record
 from logstore.rulebook import Rulebook, RuleNames, find_set, read_settings, save_set
 from logstore.settings import NO_RULES, Settings
-from logstore.sweep import STEP_ROWS, SweepPass
+from logstore.sweep import BREATH_S, STEP_ROWS, SweepPass
 from logstore.upgrade import upgrade_file
 from logstore.writer import BackgroundWriter
 
@@ -227,7 +227,10 @@ class LogStore:
             with self._lock, self._writing().transaction():
                 self._intake.forget()
                 at_us = self._now_us() if now_us is None else now_us
-                moved += sweep.step(self._writing(), at_us, STEP_ROWS)
+                step = sweep.step(self._writing(), at_us, STEP_ROWS)
+            moved += step
+            if step == STEP_ROWS:
+                time.sleep(BREATH_S)
         return moved
 
     def episodes(

@@ -13,6 +13,10 @@ STEP_ROWS: Final = 1_000
 """How many rows a scheduled sweep moves in one transaction: about 10 ms of write lock."""
 
 
+BREATH_S: Final = 0.004
+"""How long a scheduled sweep lets others write between two steps: who waits looks every 1 to 5 ms."""
+
+
 class SweepPass:
     """Walks the queue once by last-seen time: first the rows behind the clock, then those ahead of it.
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import inspect
+import itertools
 import json
 import os
 import re
@@ -11,6 +12,8 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -1412,3 +1415,22 @@ def test_a_sweep_in_steps_keeps_to_a_window_that_was_raised_meanwhile(path: Path
         store.log("other")
 
         assert len(list(store.episodes(state="closed"))) == moved
+
+
+# -- a slow disk -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "slow"), [(0.0625, False), (0.125, True)])
+def test_a_slow_disk_is_said_once(
+    store: LogStore, monkeypatch: pytest.MonkeyPatch, seconds: float, slow: bool
+) -> None:
+    """Eight commits in a row that each take over 100 ms: one warning, and nothing else changes."""
+    ticks = itertools.count(step=seconds)
+    monkeypatch.setattr(time, "monotonic", lambda: next(ticks))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(20):
+            store.log("vip is up")
+    said = [str(warning.message) for warning in caught]
+    assert [str(store.path) in each and "slow" in each for each in said] == [True] * slow
+    assert [episode.count for episode in store.episodes()] == [20]

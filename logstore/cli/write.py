@@ -169,12 +169,9 @@ def _store(context: typer.Context, *, window: str | None = None, must_exist: boo
 
     path = to_read(context.obj.db) if must_exist else to_write(context.obj.db)
     options: dict[str, Any] = {} if window is None else {"window": parse_duration(window) / 1_000_000}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        store = LogStore(path, group=context.obj.group, **options)
-    for warning in caught:
-        note(f"logstore: {warning.message}")
-    return store
+    warnings.simplefilter("always", UserWarning)
+    warnings.showwarning = lambda message, *_: note(f"logstore: {message}")
+    return LogStore(path, group=context.obj.group, **options)
 
 
 def _user() -> str:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,8 @@ Bindings = Sequence[Any] | Mapping[str, Any]
 _READING: Final = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _LARGEST_VALUE: Final = 64 * 1024 * 1024
+_SLOW_COMMIT_S: Final = 0.1
+_SLOW_COMMITS: Final = 8
 
 
 class Connection:
@@ -38,6 +41,7 @@ class Connection:
         self._busy_timeout = busy_timeout
         self._pid = os.getpid()
         self._execute = raw.execute
+        self._slow_commits = 0
 
     def rows(self, statement: str, bindings: Bindings = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return all its rows."""
@@ -111,6 +115,16 @@ class Connection:
         """Return a context that holds the write lock from its start, and commits or rolls back at its end."""
         return Transaction(self, self._raw)
 
+    def note_commit(self, seconds: float) -> None:
+        """Know how long a commit took, and warn if one after the other shows that the disk is slow."""
+        self._slow_commits = self._slow_commits + 1 if seconds > _SLOW_COMMIT_S else 0
+        if self._slow_commits == _SLOW_COMMITS:
+            warnings.warn(
+                f"{self.path}: this disk is slow, each of the last {_SLOW_COMMITS} commits took over "
+                f"{_SLOW_COMMIT_S * 1000:g} ms; move the store to a local disk, or write in larger batches",
+                stacklevel=2,
+            )
+
     def define(self, name: str, function: Callable[..., Any]) -> None:
         """Make a Python function callable from the SQL of this connection."""
         self._raw.create_scalar_function(name, function, deterministic=True)
@@ -172,6 +186,7 @@ class Transaction:
         if error is not None:
             self._roll_back()
             return
+        start = time.monotonic()
         try:
             self._raw.execute("COMMIT")
         except apsw.Error as failure:
@@ -182,6 +197,7 @@ class Transaction:
                     "whether the batch was stored shows when it is sent again with its token"
                 ) from failure
             raise self._connection.explain(failure) from failure
+        self._connection.note_commit(time.monotonic() - start)
 
     def _roll_back(self) -> None:
         if self._raw.in_transaction:  # FULL, IOERR and NOMEM may have rolled back already
