@@ -15,7 +15,19 @@ import bench_common
 import bench_growth
 import bench_parse
 import bench_query
-from bench_common import FULL, LOGSTORE, QUICK, Line, Row, Sizes, figure_row, in_turn, ratio_row, seconds_of
+from bench_common import (
+    FULL,
+    LOGSTORE,
+    QUICK,
+    Line,
+    Row,
+    Sizes,
+    figure_row,
+    in_turn,
+    progress,
+    ratio_row,
+    seconds_of,
+)
 from bench_growth import Grown
 from bench_handler import handler_rows
 from bench_ingest import ingest_rows
@@ -47,12 +59,16 @@ def query_rows(folder: Path, rounds: int, sizes: Sizes) -> Iterator[Line]:
             _, *results = in_turn(1 + rounds, runs, f"query, {case.name},")
             taken = [[1000 * result[name] for result in results] for name in runs]
             yield bench_query.Timed(case, *taken)
-    huge = archive(folder, sizes.huge, sizes.contents)
-    with bench_query.written([huge]):
-        top = partial(bench_query.seconds_of, bench_query.growing()["top"], huge)
-        _, *results = in_turn(1 + rounds, {"top": top})
-    figures = [1000 * result["top"] for result in results]
-    yield figure_row(f"query, top 20 by count of {sizes.huge:,}, ms", "< 300", figures, "ms")
+
+
+def top_rows(folder: Path, rounds: int, sizes: Sizes) -> Iterator[Row]:
+    """Measure the top 20 of a very large store, after a first time that warms up."""
+    path = archive(folder, sizes.huge, sizes.contents)
+    with bench_query.written([path]):
+        top = partial(bench_query.seconds_of, bench_query.growing()["top"], path)
+        _, *results = in_turn(1 + rounds, {"top 20 by count": top})
+    figures = [1000 * result["top 20 by count"] for result in results]
+    yield figure_row(f"query, top 20 by count of {sizes.huge:,}, in ms", "< 300", figures, "ms")
 
 
 def start_rows(folder: Path, rounds: int, sizes: Sizes) -> Iterator[Row]:
@@ -82,6 +98,7 @@ SECTIONS: Final[Mapping[str, Callable[[Path, int, Sizes], Iterator[Line]]]] = {
     "handler": handler_rows,
     "sweep": sweep_rows,
     "processes": processes_rows,
+    "top": top_rows,
     "parse": parse_rows,
     "start": start_rows,
     "queries": query_rows,
@@ -93,7 +110,9 @@ def measure(folder: Path, rounds: int, sizes: Sizes, only: Sequence[str]) -> Ite
     """Yield each row as soon as it is measured."""
     for name, rows in SECTIONS.items():
         if name in (only or SECTIONS):
-            yield from rows(folder, rounds, sizes)
+            for row in rows(folder, rounds, sizes):
+                progress("")
+                yield row
 
 
 def machine() -> dict[str, Any]:

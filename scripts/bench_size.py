@@ -1,0 +1,70 @@
+"""How large a store is beside the text that it was made of, and beside that text packed."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from bench_common import LOGSTORE, Row, Sizes, check_total, has, progress, ratio_row, seconds_of
+from bench_input import PACEMAKER, by_chance, numbers, write_lines, write_pacemaker
+
+SPAN_S: Final = 500  # within one max span, which is 600 s
+KIB: Final = 1024
+
+
+def size_rows(folder: Path, _rounds: int, sizes: Sizes) -> Iterator[Row]:
+    """Measure sizes; once, as they are the same each time."""
+    lines = folder / "pacemaker.log"
+    write_pacemaker(lines, sizes.cluster_lines)
+    stored = stored_bytes(folder, lines, sizes.cluster_lines, "auto")
+    name = f"size, Pacemaker log of {sizes.cluster_lines:,} lines, to its text"
+    yield size_row(name, "<= 0.25", stored, lines.stat().st_size)
+    captured = PACEMAKER.read_bytes()
+    stored = stored_bytes(folder, PACEMAKER, captured.count(b"\n"), "auto")
+    yield size_row("size, Pacemaker log of 8 minutes, to its text", "", stored, len(captured))
+    if has(["zstd"], "the size beside its packed text is not measured"):
+        yield from packed_rows(folder, sizes)
+    lines.unlink()
+
+
+def packed_rows(folder: Path, sizes: Sizes) -> Iterator[Row]:
+    """Measure a load that repeats within one max span: in no order, and always in the same order."""
+    lines = folder / "syslog"
+    for kind, goal, which in (("by chance", "<= 0.15", by_chance), ("in the same order", "", numbers)):
+        write_lines(lines, which(sizes.lines, sizes.few), rate=-(-sizes.lines // SPAN_S))
+        stored = stored_bytes(folder, lines, sizes.lines, "none")
+        name = f"size, {sizes.few:,} texts {kind}, to zstd -19"
+        yield size_row(name, goal, stored, packed_bytes(lines))
+        lines.unlink()
+
+
+def stored_bytes(folder: Path, lines: Path, expected: int, masks: str) -> int:
+    """Return how large the store of a file is when it is closed."""
+    progress(f"size of the store of {lines.name}")
+    with tempfile.TemporaryDirectory(dir=folder) as fresh:
+        path = Path(fresh) / "log.db"
+        seconds_of([*LOGSTORE, "--db", str(path), "ingest", "--masks", masks, str(lines)])
+        if (left := [each.name for each in Path(fresh).iterdir()]) != [path.name]:
+            sys.exit(f"the store was closed and left {left}")
+        size = path.stat().st_size
+        check_total(path, expected)
+    return size
+
+
+def packed_bytes(lines: Path) -> int:
+    """Return how large a file is when zstd has packed it as well as it usually can."""
+    progress(f"zstd -19 {lines.name}")
+    with subprocess.Popen(["zstd", "-19", "-q", "-c", str(lines)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        size = sum(map(len, iter(partial(process.stdout.read, 1 << 20), b"")))
+    if process.returncode:
+        sys.exit(f"zstd ended with {process.returncode}")
+    return size
+
+
+def size_row(name: str, goal: str, ours: int, peer: int) -> Row:
+    """Compare two sizes in bytes."""
+    return ratio_row(name, goal, [{"ours": ours / KIB, "peer": peer / KIB}], "KiB")
