@@ -136,6 +136,9 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--folder", default="/var/tmp", help="where to write, on the disk to measure; 4 GB (/var/tmp)"
     )
+    parser.add_argument(
+        "--capture", default="", metavar="FILE", help="a Pacemaker log, .gz or not, to measure the size of"
+    )
     return parser.parse_args(arguments)
 
 
@@ -143,6 +146,7 @@ def main() -> None:
     """Measure everything and print it."""
     options = parsed()
     sizes = QUICK if options.quick else FULL
+    sizes = sizes._replace(capture=options.capture)
     if options.long:
         sizes = sizes._replace(growth=(*sizes.growth, 10 * sizes.growth[-1]))
     with tempfile.TemporaryDirectory(prefix="logstore-bench-", dir=options.folder) as folder:

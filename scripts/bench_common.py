@@ -44,6 +44,7 @@ class Sizes(NamedTuple):
     shared_calls: int  # the same, one call a record
     seconds: float  # for which several processes write
     growth: tuple[int, ...]  # records, or archived episodes
+    capture: str = ""  # a Pacemaker log to measure the size of; "": the one of the tests
 
 
 FULL: Final = Sizes(
