@@ -201,6 +201,11 @@ class Identities:
         self._known: dict[_Key, tuple[Content, Numbers]] = {}
         self._contents: dict[_Key, Content] = {}
 
+    @property
+    def alters(self) -> bool:
+        """Whether two texts may be one content."""
+        return self._masker is not None or self.redactor is not None
+
     def of(self, source: str, level: str | int, message: str) -> tuple[Content, Numbers]:
         """Return the content of a record, and the numbers that its masks hid. Raises InvalidRecord."""
         key = (source, level, message)

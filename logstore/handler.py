@@ -10,16 +10,18 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Final, Self
 
 from logstore.errors import InvalidRecord, LogStoreError
 from logstore.identity import MAX_MESSAGE_BYTES, escape
 from logstore.record import LEVELS, SECOND_US, severity
 from logstore.store import LogStore
-from logstore.writer import say_lost
+from logstore.writer import is_urgent, say_lost
 
 _PATIENCE_S: Final = 5.0
 _MAX_SOURCES: Final = 1_000
+_MAX_TASKS: Final = 1_000
 _BYTES_A_CHARACTER: Final = 6  # at most, a lone surrogate written out
 _SURELY_SHORT: Final = MAX_MESSAGE_BYTES // _BYTES_A_CHARACTER
 _REPR_CHARS: Final = 1_000
@@ -32,6 +34,9 @@ _SEVERITIES: Final = (
 _NAMES: Final = dict((*_SEVERITIES, (logging.DEBUG, "debug")))
 _OF_LOGGING: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 """The names that `logging` itself puts on a LogRecord, in any of its versions."""
+
+*_, _LAST = _BARE = tuple(logging.LogRecord("", 0, "", 0, "", None, None).__dict__)
+"""Those of this version, in their order: a record that was given others has them behind the last."""
 
 _OF_STRUCTLOG: Final = frozenset({"event", "level", "logger", "exc_info", "_record", "_from_structlog"})
 
@@ -75,15 +80,22 @@ class LogStoreHandler(logging.Handler):
             self.emit(passed if isinstance(passed, logging.LogRecord) else record)
         return passed
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Return what the formatter makes of a record; without one what it would be, in less time."""
+        if self.formatter is None and not (record.exc_info or record.exc_text or record.stack_info):
+            return record.getMessage()
+        return super().format(record)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Take one record; an error goes to `logging`'s own `handleError`, never to the program."""
         try:
             self._outlet.log(
                 self.format(record),
-                level=_level_name(record.levelno),
-                name=record.name,
-                timestamp_us=int(record.created * SECOND_US),
-                attributes=_attributes(record),
+                _NAMES.get(record.levelno) or _level_name(record.levelno),
+                record.name,
+                int(record.created * SECOND_US),
+                _attributes(record),
+                urgent=record.levelno >= logging.ERROR,
             )
         except Exception:  # noqa: BLE001  # whatever it is, logging must not stop the program
             self._outlet.writer.count_dropped()
@@ -155,6 +167,7 @@ class StructlogProcessor:
 
     def _log(self, method_name: str, event: Mapping[str, Any]) -> None:
         message = str(event.get("event", ""))
+        level = _structlog_level(event.get("level"), method_name)
         attributes = {"pid": os.getpid()} | _plain_fields(
             (name, value) for name, value in event.items() if name not in _OF_STRUCTLOG
         )
@@ -165,10 +178,11 @@ class StructlogProcessor:
             message += "\n" + "".join(traceback.format_exception(raised)).rstrip("\n")
         self._outlet.log(
             message,
-            level=_structlog_level(event.get("level"), method_name),
-            name=str(event.get("logger") or ""),
-            timestamp_us=None,
-            attributes=attributes,
+            level,
+            str(event.get("logger") or ""),
+            self._outlet.writer.clock_us(),
+            attributes,
+            urgent=is_urgent(level),
         )
 
 
@@ -190,22 +204,29 @@ class _Outlet:
             store = self._own = LogStore(store_or_path)
         try:
             self.writer = store.background(**options)
+            self._take = self.writer.take
         except BaseException:
             if self._own is not None:
                 self._own.close()
             raise
 
     def log(
-        self, message: str, *, level: str, name: str, timestamp_us: int | None, attributes: dict[str, Any]
+        self,
+        message: str,
+        level: str,
+        name: str,
+        timestamp_us: int,
+        attributes: Mapping[str, Any],
+        *,
+        urgent: bool,
     ) -> None:
+        """Take a record whose attributes nobody changes any more."""
         source = self._sources.get(name) or self._source_of(name)
-        if len(message) <= _SURELY_SHORT:
-            self.writer.log(
-                message, level=level, source=source, timestamp_us=timestamp_us, attributes=attributes
-            )
+        if type(message) is str and len(message) <= _SURELY_SHORT:
+            self._take((message, level, source, timestamp_us, attributes), urgent=urgent)
             return
         for part, text in enumerate(_parts(message)):
-            numbered = attributes | {"part": part} if part else attributes
+            numbered = {**attributes, "part": part} if part else attributes
             self.writer.log(text, level=level, source=source, timestamp_us=timestamp_us, attributes=numbered)
 
     def _source_of(self, name: str) -> str:
@@ -230,8 +251,7 @@ class _Outlet:
 
 
 def _level_name(levelno: int) -> str:
-    exact = _NAMES.get(levelno)
-    return exact or next((name for number, name in _SEVERITIES if levelno >= number), "debug")
+    return next((name for number, name in _SEVERITIES if levelno >= number), "debug")
 
 
 def _parts(message: str) -> Iterator[str]:
@@ -257,18 +277,27 @@ def _structlog_level(level: object, method_name: str) -> str:
     return "info"
 
 
-def _attributes(record: logging.LogRecord) -> dict[str, Any]:
+def _attributes(record: logging.LogRecord) -> Mapping[str, Any]:
     """Return what a LogRecord says besides its text; a field of the program's own goes before ours."""
-    attributes: dict[str, Any] = {"pid": record.process}
-    if task := getattr(record, "taskName", None):
-        attributes["task"] = task
+    fields = record.__dict__
+    place = _place(record.process, fields.get("taskName"))
+    bare = (len(fields) == len(_BARE) and next(reversed(fields)) == _LAST) or _OF_LOGGING.issuperset(fields)
+    if bare and record.exc_info is None:
+        return place
+    attributes = dict(place)
     kind = record.exc_info[0] if isinstance(record.exc_info, tuple) else None
     if kind is not None:
         attributes["exception"] = _type_name(kind)
-    if _OF_LOGGING.issuperset(record.__dict__):
+    if bare:
         return attributes
-    extra = ((name, value) for name, value in record.__dict__.items() if name not in _OF_LOGGING)
+    extra = ((name, value) for name, value in fields.items() if name not in _OF_LOGGING)
     return attributes | _plain_fields(extra)
+
+
+@lru_cache(maxsize=_MAX_TASKS)
+def _place(process: int | None, task: str | None) -> Mapping[str, Any]:
+    """Return where a record was made: one object for all of one place, that need be written as JSON once."""
+    return {"pid": process, "task": task} if task else {"pid": process}
 
 
 def _type_name(kind: type[BaseException]) -> str:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, TypeGuard, get_args
 
 from logstore.backlog import EXACT_US, Backlog
 from logstore.errors import InvalidRecord, InvalidSetting, LogStoreError, StoreClosed
@@ -18,8 +18,8 @@ from logstore.record import LEVELS, TIME_END_US, Record, severity
 StoreBatch = Callable[[list[Record], tuple[str, int]], int]
 """Stores a batch under a token; a batch sent again under its token changes nothing."""
 
-ContentOf = Callable[[Record], bytes]
-"""Tells which records the store takes for the same. Raises InvalidRecord."""
+ContentOf = Callable[[Record], bytes | None]
+"""Tells which records the store takes for the same, None for those of one text only. Raises InvalidRecord."""
 
 WhenFull = Literal["drop", "block"]
 
@@ -29,6 +29,8 @@ _MAX_BATCH: Final = 10_000
 _MANY: Final = 5_000
 _FOLD_AT: Final = 10_000  # so many the store takes while a storm goes on
 _FOLD_ON_AT: Final = 1_000  # no caller works for long, once it is known that the store is stuck
+_FOLD_EVERY: Final = 100  # a tenth of it, so that what is folded grows less than it shrinks
+_REPEATS: Final = 2  # folding pays from so many records of each text on
 _SEEN_ALIKE: Final = 100  # contents are known from this fraction of the bound on: it costs the caller time
 _RECENT_US: Final = 10_000_000
 _MAX_KNOWN: Final = 16_384
@@ -36,7 +38,20 @@ _RETRY_S: Final = (0.05, 1.0)
 _EXIT_S: Final = 5.0
 
 
-_record: Final[Callable[[tuple[Any, ...]], Record]] = partial(tuple.__new__, Record)
+_PROCESS: Final = [os.getpid()]
+"""The number of this process: to ask for it costs a call of the system, each time."""
+
+
+def _forked() -> None:
+    _PROCESS[0] = os.getpid()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+Fields = tuple[str, str | int, str, int | None, Any]
+"""Those of a Record, whose making can wait."""
+
+_record: Final[Callable[[Fields], Record]] = partial(tuple.__new__, Record)
 """What Record() does, in half the time."""
 
 
@@ -63,7 +78,7 @@ class BackgroundWriter:
     ) -> None:
         _check_options(max_pending, when_full, linger)
         self._store_batch = store_batch
-        self._clock_us = clock_us
+        self.clock_us = clock_us
         self._content_of = content_of
         self._max_pending = max_pending
         self._when_full = when_full
@@ -72,7 +87,8 @@ class BackgroundWriter:
         self._pid = os.getpid()
         self._lock = threading.RLock()  # a signal handler may log while its thread is in here
         self._changed = threading.Condition(self._lock)
-        self._inbox: list[Record] = []
+        self._inbox: list[Fields] = []
+        self._unheeded = _MANY - 1  # so many in the inbox call for nothing; 0 if each call must look
         self._backlog = self._new_backlog()  # what came before the inbox
         self._in_flight = self._settled = 0
         self._waiting: set[int] = set()  # distinct records, by the hashes of their texts
@@ -122,33 +138,25 @@ class BackgroundWriter:
         Raises InvalidRecord for an unknown level or what is no text, StoreClosed after `close()` or in a
         forked child.
         """
-        self._check_process()
-        urgent = _is_urgent(level)
+        urgent = is_urgent(level)
         if not (isinstance(message, str) and isinstance(source, str)):
             raise InvalidRecord(f"source and message are text, not {message!r:.99} and {source!r:.99}")
         if timestamp_us is None:
-            timestamp_us = self._clock_us()
+            timestamp_us = self.clock_us()
         if type(attributes) is dict or (attributes is not None and isinstance(attributes, Mapping)):
             attributes = dict(attributes)  # the caller may use its own again
-        record = _record((message, level, source, timestamp_us, attributes))
-        text = hash((level, source, message))
+        return self.take((message, level, source, timestamp_us, attributes), urgent=urgent)
+
+    def take(self, fields: Fields, *, urgent: bool) -> bool:
+        """Take the fields of a record that `log` would find nothing wrong with. They must not change."""
+        if _PROCESS[0] != self._pid:
+            self._check_process()
+        text = hash(fields[:3])
         with self._lock:
-            if self._closed:
-                self._check_open()
-            if text not in self._waiting or self._backlog.full:
-                entered, news = self._enter(text, record)
-                if entered is None:
-                    return False
-                record, urgent = entered, urgent or news
-            self._inbox.append(record)
-            many = len(self._inbox)
-            if many >= self._fold_at:
-                self._fold_inbox()
-            if urgent or many == _MANY:
-                self._wake()
-            elif many == 1:
-                self._changed.notify_all()  # from now on it lingers
-        return True
+            if urgent or text not in self._waiting or len(self._inbox) >= self._unheeded:
+                return self._take_heeding(text, fields, urgent=urgent)
+            self._inbox.append(fields)
+            return True
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until everything taken so far is durable.
@@ -178,6 +186,7 @@ class BackgroundWriter:
             if not self._closed:
                 with self._changed:
                     self._closed = True
+                    self._unheeded = 0
                     self._changed.notify_all()
                 self._thread.join(timeout)
 
@@ -212,6 +221,34 @@ class BackgroundWriter:
     def _new_backlog(self) -> Backlog:
         return Backlog.of_texts(self._max_pending)
 
+    def _take_heeding(self, text: int, fields: Fields, *, urgent: bool) -> bool:
+        """Take a record that may be new, or the one too many."""
+        self._check_open()
+        if text not in self._waiting or self._backlog.full:
+            entered, news = self._enter(text, fields)
+            if entered is None:
+                return False
+            fields, urgent = entered, urgent or news
+        self._inbox.append(fields)
+        if urgent:
+            self._wake()
+        elif len(self._inbox) == 1:
+            self._changed.notify_all()  # from now on it lingers
+        if len(self._inbox) > self._unheeded:
+            self._heed()
+        return True
+
+    def _heed(self) -> None:
+        """Have what waits stored, and make it small if it is mostly repeats that the store keeps waiting."""
+        self._wake()
+        if len(self._inbox) >= self._worth_folding():
+            self._fold_oldest()
+        later = max(self._worth_folding(), len(self._inbox) + _FOLD_EVERY)
+        self._unheeded = 0 if self._backlog.full else later - 1
+
+    def _worth_folding(self) -> int:
+        return max(self._fold_at, _REPEATS * len(self._waiting))
+
     def _wake(self) -> None:
         """Have all that waits stored now. Said once: two callers that wait would wake each other for ever."""
         if not self._urgent:
@@ -224,7 +261,7 @@ class BackgroundWriter:
     def _has_room(self, text: int) -> bool:
         if self._backlog.full:
             return False
-        return text in self._waiting or text in self._flying or self._distinct < self._max_pending
+        return self._distinct < self._max_pending or text in self._waiting or text in self._flying
 
     def _wait_for_room(self, text: int) -> bool:
         if self._when_full == "drop" or threading.current_thread() is self._thread:
@@ -235,15 +272,15 @@ class BackgroundWriter:
             self._check_open()
         return True
 
-    def _enter(self, text: int, record: Record) -> tuple[Record | None, bool]:
+    def _enter(self, text: int, fields: Fields) -> tuple[Fields | None, bool]:
         """Let in a record whose text is not waiting. Returns None if it is dropped; whether it is news."""
         if not self._has_room(text):
-            record = self._as_one_waiting(record)
-            text = hash((record.level, record.source, record.message))
+            fields = self._as_one_waiting(_record(fields))
+            text = hash(fields[:3])
             if not self._has_room(text) and not self._wait_for_room(text):
                 self._dropped += 1
                 return None, False
-        return record, self._admit(text, record)
+        return fields, self._admit(text, fields)
 
     def _as_one_waiting(self, record: Record) -> Record:
         """Return a record with the text of another of its content, if one waits: that needs no room."""
@@ -259,15 +296,15 @@ class BackgroundWriter:
         except Exception:  # noqa: BLE001  # what is wrong with it is found when it is stored
             return None
 
-    def _admit(self, text: int, record: Record) -> bool:
+    def _admit(self, text: int, fields: Fields) -> bool:
         """Count a text that was not waiting. Returns whether it was not heard of for some time."""
         if text not in self._flying and text not in self._waiting:
             self._distinct += 1
-            if self._distinct * _SEEN_ALIKE >= self._max_pending and (content := self._content(record)):
-                self._alike.setdefault(content, record)
+            if self._content_of is not None and self._distinct * _SEEN_ALIKE >= self._max_pending:
+                self._know_alike(_record(fields))
         self._waiting.add(text)
-        at_us = record.timestamp_us
-        if at_us is None or not _is_time(at_us):
+        at_us = fields[3]
+        if not _is_time(at_us):
             return True
         known_us = self._known.get(text, self._known_before.get(text))
         if len(self._known) >= _MAX_KNOWN:
@@ -275,11 +312,17 @@ class BackgroundWriter:
         self._known[text] = at_us
         return known_us is None or abs(at_us - known_us) >= _RECENT_US
 
-    def _fold_inbox(self) -> None:
-        """Make what waits small, because the store keeps it waiting."""
-        records, self._inbox = self._inbox, []
+    def _know_alike(self, record: Record) -> None:
+        content = self._content(record)
+        if content is not None:
+            self._alike.setdefault(content, record)
+
+    def _fold_oldest(self) -> None:
+        """Make what waits smaller, a little at a time: it is one of many callers that does it."""
         self._fold_at = _FOLD_ON_AT
-        for record in records:
+        oldest = self._inbox[:_FOLD_ON_AT]
+        del self._inbox[:_FOLD_ON_AT]
+        for record in map(_record, oldest):
             if _is_time(record.timestamp_us):
                 self._backlog.add(record)
             else:
@@ -313,16 +356,17 @@ class BackgroundWriter:
 
     def _take_all(self) -> Iterator[list[Record]] | None:
         backlog, self._backlog = self._backlog, self._new_backlog()
-        records, self._inbox = self._inbox, []
+        inbox, self._inbox = self._inbox, []
+        self._unheeded = 0 if self._closed else _MANY - 1
         self._flying, self._waiting = self._waiting, set()
         self._alike_flying, self._alike = self._alike, {}
         self._fold_at = _FOLD_AT
         self._urgent = False
-        records += self._reports(backlog.grain_us)
-        self._in_flight = backlog.records + len(records)
+        inbox += self._reports(backlog.grain_us)
+        self._in_flight = backlog.records + len(inbox)
         if not self._in_flight:
             return None
-        return chain(backlog.batches(_MAX_BATCH), _batches(records, _MAX_BATCH))
+        return chain(backlog.batches(_MAX_BATCH), _batches(inbox, _MAX_BATCH))
 
     def _reports(self, grain_us: int) -> Iterator[Record]:
         """Return what the store should know of what was not kept as it came."""
@@ -338,7 +382,7 @@ class BackgroundWriter:
                 f"to {grain_us / 1_000_000:g} s only; their number is exact"
             )
         for text in texts:
-            yield Record(text, "warning", "logstore", self._clock_us())
+            yield Record(text, "warning", "logstore", self.clock_us())
 
     def _store(self, batch: list[Record], sequence: int) -> int:
         """Store a batch, again and again until the store takes it. Returns the last sequence used."""
@@ -385,17 +429,18 @@ class BackgroundWriter:
         self._gave_up = True
 
 
-def _is_urgent(level: str | int) -> bool:
+def is_urgent(level: str | int) -> bool:
+    """Whether a record of this level is stored at once. Raises InvalidRecord for one that is none."""
     urgent = _IS_URGENT.get(level) if type(level) is str else None
     return severity(level) <= _URGENT if urgent is None else urgent
 
 
-def _is_time(at_us: object) -> bool:
+def _is_time(at_us: object) -> TypeGuard[int]:
     return type(at_us) is int and 0 <= at_us < TIME_END_US
 
 
-def _batches(records: list[Record], size: int) -> Iterator[list[Record]]:
-    return (records[start : start + size] for start in range(0, len(records), size))
+def _batches(inbox: list[Fields], size: int) -> Iterator[list[Record]]:
+    return ([*map(_record, inbox[start : start + size])] for start in range(0, len(inbox), size))
 
 
 def say_lost(error: LogStoreError) -> None:

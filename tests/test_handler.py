@@ -140,6 +140,64 @@ def test_a_field_is_that_of_the_moment(path: Path) -> None:
     assert only(path) == ("m", {"state": {"nodes": ["alfa1"]}})
 
 
+def test_an_argument_is_that_of_the_moment(path: Path) -> None:
+    """The text is made when it is logged: what a program does to its objects later is not in it."""
+    nodes, counts = ["alfa1"], {"up": 1}
+    with logging_to(LogStoreHandler(path, linger=LONG)) as logger:
+        logger.info("nodes %s: %s", nodes, counts)
+        nodes.append("alfa2")
+        counts["up"] = 2
+
+    assert only(path) == ("nodes ['alfa1']: {'up': 1}", {})
+
+
+def test_a_record_has_none_of_the_fields_of_another(path: Path) -> None:
+    """Records without fields of their own share what is said of the process."""
+    with logging_to(LogStoreHandler(path)) as logger:
+        logger.info("before")
+        logger.info("with", extra={"node": "alfa2"})
+        logger.error("failed", exc_info=ValueError("x"))
+        logger.info("after")
+
+    found = {each.message.split("\n")[0]: each.last_attributes or {} for each in episodes(path)}
+    own = {message: set(attributes) - {"pid"} for message, attributes in found.items()}
+    assert own == {"before": set(), "with": {"node"}, "failed": {"exception"}, "after": set()}
+
+
+def test_a_field_counts_also_where_a_name_of_loggings_is_missing(path: Path) -> None:
+    """A filter may take something off a record and put something on it."""
+
+    def exchange(record: logging.LogRecord) -> bool:
+        del record.__dict__["relativeCreated"]
+        record.__dict__["node"] = "alfa2"
+        return True
+
+    handler = LogStoreHandler(path)
+    handler.addFilter(exchange)
+    with logging_to(handler) as logger:
+        logger.info("m")
+
+    assert only(path) == ("m", {"node": "alfa2"})
+
+
+def test_a_handler_of_ones_own_may_make_the_text(path: Path) -> None:
+    """By `format`, or a LogRecord of its own: with no formatter the message is still theirs."""
+
+    class Loud(LogStoreHandler):
+        def format(self, record: logging.LogRecord) -> str:
+            return super().format(record).upper()
+
+    class Braces(logging.LogRecord):
+        def getMessage(self) -> str:  # noqa: N802  # the name is logging's
+            return str(self.msg).format(*(self.args or ()))
+
+    handler = Loud(path)
+    handler.handle(Braces("app", 20, "f.py", 1, "{} is up", ("vip",), None))
+    handler.close()
+
+    assert only(path) == ("VIP IS UP", {})
+
+
 def test_fields_are_no_part_of_the_identity(path: Path) -> None:
     """Records of one text merge, whatever their fields; first and last are kept."""
     with logging_to(LogStoreHandler(path)) as logger:

@@ -333,6 +333,72 @@ def test_a_storm_takes_little_room_while_the_store_is_stuck(sink: Sink) -> None:
     assert sum(stored.values()) == 100_001
 
 
+@pytest.mark.parametrize("repeats", [1, 3, 30])
+def test_a_storm_that_waits_keeps_its_order(sink: Sink, repeats: int) -> None:
+    """Distinct texts wait as they came, repeats are folded a little at a time: nothing is lost or moves."""
+    sink.open.clear()
+    clock = Clock(NOW_US)
+    with writing(sink, clock_us=clock) as writer:
+        writer.log("first")
+        assert sink.called.wait(30)
+        for number in range(30_000):
+            clock.forward(us=50)
+            assert writer.log(f"m{number // repeats}")
+        assert (writer._backlog.records > 0) == (repeats > 1)
+        sink.open.set()
+
+    assert sink.messages == ["first", *(f"m{number // repeats}" for number in range(30_000))]
+    assert writer.dropped == 0
+
+
+def test_no_caller_works_for_long_while_the_store_is_stuck(sink: Sink) -> None:
+    """However much waits, a single call folds little of it."""
+    sink.open.clear()
+    with writing(sink) as writer:
+        writer.log("first")
+        assert sink.called.wait(30)
+        waiting = 0
+        for number in range(40_000):
+            writer.log(f"m{min(number, 15_000)}")
+            folded, waiting = writer._backlog.records - waiting, writer._backlog.records
+            assert folded <= 1_000
+        assert waiting > 0
+        sink.open.set()
+
+    assert Counter(sink.messages)["m15000"] == 25_000
+
+
+@quickly
+@given(
+    calls=st.lists(st.lists(st.integers(0, 5), max_size=300), min_size=1, max_size=4),
+    linger=st.sampled_from((0, 0.001, LONG)),
+    slow=st.booleans(),
+)
+def test_what_threads_log_is_what_is_stored(calls: list[list[int]], linger: float, slow: bool) -> None:
+    """Each record of each thread once, in the order of its thread."""
+    sink = Sink()
+
+    def store(records: list[Record], token: Token) -> int:
+        time.sleep(0.001 * slow)
+        return sink(records, token)
+
+    def log(thread: int, texts: list[int]) -> None:
+        for text in texts:
+            writer.log(f"m{text}", source=str(thread), level="error" if text == 5 else "info")
+
+    with writing(store, linger=linger) as writer:
+        threads = [threading.Thread(target=log, args=each) for each in enumerate(calls)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert writer.dropped == 0
+    for number, texts in enumerate(calls):
+        stored = [record.message for record in sink.records if record.source == str(number)]
+        assert stored == [f"m{text}" for text in texts]
+
+
 def test_what_is_dropped_last_is_said_too(sink: Sink) -> None:
     """Records dropped after the last batch was made are reported before close() returns."""
     sink.open.clear()
