@@ -17,19 +17,30 @@ from logstore import statements
 from logstore.batch import Batch, Identities, RulesChanged, gather, gather_one, is_time
 from logstore.checkpoint import Checkpoint, Cursor
 from logstore.database import (
+    LOW_BYTES,
     VERSION,
     Connection,
     Durability,
+    Reserve,
     check_version,
     configure_writer,
     file_version,
+    free_bytes,
     is_there,
     make_durable,
     open_reader,
     open_writer,
 )
 from logstore.episodes import read_episodes
-from logstore.errors import InputUnreadable, InvalidRecord, InvalidSetting, ReadOnly, StoreClosed
+from logstore.errors import (
+    InputUnreadable,
+    InvalidRecord,
+    InvalidSetting,
+    ReadOnly,
+    StoreClosed,
+    StoreFull,
+    StoreMissing,
+)
 from logstore.filters import Filter, Order, StateFilter, substring
 from logstore.identity import escape
 from logstore.intake import Intake, Taken
@@ -38,7 +49,7 @@ from logstore.masks.rules import Kind as RuleKind
 from logstore.record import Episode, Record
 from logstore.rulebook import Rulebook, RuleNames, find_set, read_settings, save_set
 from logstore.settings import NO_RULES, Settings
-from logstore.sweep import BREATH_S, STEP_ROWS, SweepPass
+from logstore.sweep import BREATH_S, FULL_ROWS, STEP_ROWS, SweepPass
 from logstore.upgrade import upgrade_file
 from logstore.writer import BackgroundWriter
 
@@ -77,6 +88,9 @@ class LogStore:
         self._busy_timeout = busy_timeout
         self._readonly = readonly
         self._vfs = vfs
+        self._durability: Durability = durability
+        self._auto_sweep = auto_sweep
+        self._reserve = Reserve(self.path)
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._writers: list[BackgroundWriter] = []
@@ -91,8 +105,8 @@ class LogStore:
         try:
             if not readonly:
                 self._create_or_check(chosen, durability, upgrade=upgrade)
-                self._intake = Intake(self._connection, auto_sweep=auto_sweep)
-                self._rules = Rulebook.read(self._connection)
+                self._begin(self._connection)
+                self._prepare_for_a_full_disk()
             self._warn_of_ignored(
                 chosen, window=window, max_span=max_span, max_open=max_open, masks=masks, redact=redact
             )
@@ -222,16 +236,33 @@ class LogStore:
         """
         if now_us is not None and not is_time(now_us):
             raise InvalidRecord(f"now_us is whole microseconds from 1970 to 9999, not {now_us!r}")
-        moved, sweep = 0, SweepPass(self.settings.window_ms)
+        window_ms, most = self.settings.window_ms, STEP_ROWS
+        moved, sweep = 0, SweepPass(window_ms)
         while not sweep.done:
-            with self._lock, self._writing().transaction():
-                self._intake.forget()
-                at_us = self._now_us() if now_us is None else now_us
-                step = sweep.step(self._writing(), at_us, STEP_ROWS)
+            try:
+                step = self._sweep_step(sweep, now_us, most)
+            except StoreFull:
+                if not self._reserve.give_up():
+                    raise
+                sweep, most = SweepPass(window_ms), FULL_ROWS
+                self._checkpoint(truncate=True)
+                continue
             moved += step
-            if step == STEP_ROWS:
+            if step == most:
                 time.sleep(BREATH_S)
+        self._checkpoint(truncate=most == FULL_ROWS)
+        self._reserve.fill()
         return moved
+
+    def _sweep_step(self, sweep: SweepPass, now_us: int | None, most: int) -> int:
+        with self._lock, self._writing().transaction():
+            self._intake.forget()
+            at_us = self._now_us() if now_us is None else now_us
+            return sweep.step(self._writing(), at_us, most)
+
+    def _checkpoint(self, *, truncate: bool) -> None:
+        with self._lock:
+            self._writing().checkpoint(truncate=truncate)
 
     def episodes(
         self,
@@ -271,8 +302,11 @@ class LogStore:
         def store_batch(records: list[Record], token: tuple[str, int]) -> int:
             return self.log_many(records, token=token)
 
-        def content_of(record: Record) -> bytes:
-            (content,) = gather_one(record, self._rules.identities(RuleNames())).groups
+        def content_of(record: Record) -> bytes | None:
+            identities = self._rules.identities(RuleNames())
+            if not identities.alters:
+                return None  # a text is its own content
+            (content,) = gather_one(record, identities).groups
             return content
 
         options.setdefault("content_of", content_of)
@@ -399,6 +433,37 @@ class LogStore:
         check_version(connection)
         configure_writer(connection, durability)
 
+    def _begin(self, connection: Connection) -> None:
+        """Begin to write by a connection that is set up."""
+        self._connection = connection
+        self._intake = Intake(connection, auto_sweep=self._auto_sweep)
+        self._rules = Rulebook.read(connection)
+
+    def _begin_anew(self) -> None:
+        """Open the file again after a commit that only a new connection can sort out."""
+        with self._lock:
+            old = self._open()
+            if not is_there(self.path):  # it must not come into being a second time
+                raise StoreMissing(f"{self.path}: the store was removed while it was open; put it back")
+            fresh = open_writer(self.path, busy_timeout=self._busy_timeout, vfs=self._vfs, group=None)
+            try:
+                check_version(fresh)
+                configure_writer(fresh, self._durability)
+                self._begin(fresh)
+            except BaseException:
+                self._connection = old
+                fresh.close()
+                raise
+            old.close()
+
+    def _prepare_for_a_full_disk(self) -> None:
+        self._reserve.fill()
+        if (free := free_bytes(self.path)) < LOW_BYTES:
+            warnings.warn(
+                f"{self.path}: its disk is nearly full, {free // 1024:,} KiB are free; free some space",
+                stacklevel=4,
+            )
+
     def _warn_of_ignored(self, chosen: Settings, **given: Any) -> None:
         stored = self.settings
         for name, value in given.items():
@@ -433,6 +498,8 @@ class LogStore:
     def _writing(self) -> Connection:
         if self._readonly:
             raise ReadOnly(f"{self.path}: opened with readonly=True; open it without to write")
+        if not self._open().sound:
+            self._begin_anew()
         return self._open()
 
     def _take(

@@ -13,6 +13,9 @@ STEP_ROWS: Final = 1_000
 """How many rows a scheduled sweep moves in one transaction: about 10 ms of write lock."""
 
 
+FULL_ROWS: Final = 50
+"""The same on a full disk, where what is left must do for the write-ahead log of a step."""
+
 BREATH_S: Final = 0.004
 """How long a scheduled sweep lets others write between two steps: who waits looks every 1 to 5 ms."""
 

@@ -4,6 +4,7 @@ import gc
 import io
 import os
 import sys
+import warnings
 from typing import Annotated, NamedTuple, NoReturn
 
 import typer
@@ -79,6 +80,7 @@ def main() -> None:
     """Run the command line. Exit codes: 2 usage or input, 5 busy; 1, 3 and 4 are the commands' own."""
     _open_closed_streams()
     _print_anything()
+    warnings.showwarning = _warn  # type: ignore[assignment]  # it is called with more than it needs
     try:
         try:
             code = app(standalone_mode=False)
@@ -95,6 +97,12 @@ def main() -> None:
     except OSError as error:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # or Python tries again at its end
         _fail(f"cannot write the output: {error.strerror}", 2)
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    from logstore.cli.text import note
+
+    note(f"logstore: {message}")
 
 
 def _open_closed_streams() -> None:

@@ -1,7 +1,6 @@
 """`log`, `ingest`, `sweep`: what puts logs in and moves them along."""
 
 import time
-import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -163,14 +162,11 @@ def sweep(
 
 def _store(context: typer.Context, *, window: str | None = None, must_exist: bool = False) -> "LogStore":
     from logstore.cli.places import to_read, to_write
-    from logstore.cli.text import note
     from logstore.search.times import parse_duration
     from logstore.store import LogStore
 
     path = to_read(context.obj.db) if must_exist else to_write(context.obj.db)
     options: dict[str, Any] = {} if window is None else {"window": parse_duration(window) / 1_000_000}
-    warnings.simplefilter("always", UserWarning)
-    warnings.showwarning = lambda message, *_: note(f"logstore: {message}")
     return LogStore(path, group=context.obj.group, **options)
 
 

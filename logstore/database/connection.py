@@ -13,11 +13,13 @@ from typing import Any, Final, Self
 import apsw
 
 from logstore.database.explained import explained
+from logstore.database.files import Watch
 from logstore.errors import (
     InvalidQuery,
     LogStoreError,
     OutcomeUnknown,
     StoreDamaged,
+    StoreUnavailable,
 )
 
 Bindings = Sequence[Any] | Mapping[str, Any]
@@ -35,8 +37,12 @@ class Connection:
     Not for several threads at once: the owner holds a lock around it.
     """
 
-    def __init__(self, raw: apsw.Connection, path: Path, busy_timeout: float) -> None:
+    def __init__(
+        self, raw: apsw.Connection, path: Path, busy_timeout: float, watch: Watch | None = None
+    ) -> None:
         self.path = path
+        self.sound = True  # False: a commit has failed in a way that only a new connection can sort out
+        self._watch = watch
         self._raw = raw
         self._busy_timeout = busy_timeout
         self._pid = os.getpid()
@@ -125,6 +131,20 @@ class Connection:
                 stacklevel=2,
             )
 
+    def owns_its_files(self) -> bool:
+        """Return whether its files are still those that it opened; if not, it is not sound any more."""
+        self.sound = self.sound and (self._watch is None or self._watch.unchanged())
+        return self.sound
+
+    def checkpoint(self, *, truncate: bool = False) -> None:
+        """Copy the write-ahead log into the file, as far as no reader needs it; `truncate` waits for that.
+
+        What could not be copied is copied later: nothing is lost by an error here.
+        """
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
+        with contextlib.suppress(apsw.Error):
+            self._raw.wal_checkpoint(mode=mode)
+
     def define(self, name: str, function: Callable[..., Any]) -> None:
         """Make a Python function callable from the SQL of this connection."""
         self._raw.create_scalar_function(name, function, deterministic=True)
@@ -156,6 +176,8 @@ class Connection:
         """Close the connection; closing twice is harmless."""
         if os.getpid() == self._pid:  # a forked child must not touch its parent's file locks
             try:
+                if not self.sound:  # what it would copy into the file at its end may not belong there
+                    self._raw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 self._raw.close()
             except apsw.Error as error:
                 raise self.explain(error) from error
@@ -178,6 +200,12 @@ class Transaction:
             self._raw.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:
             raise self._connection.explain(error) from error
+        if not self._connection.owns_its_files():
+            self._roll_back()
+            raise StoreUnavailable(
+                f"{self._connection.path}: it, or its -wal, was moved, deleted or replaced while open; "
+                "nothing of this call was stored: put the files back, then write again"
+            )
         return self
 
     def __exit__(
@@ -192,12 +220,18 @@ class Transaction:
         except apsw.Error as failure:
             self._roll_back()
             if isinstance(failure, apsw.IOError):
+                self._connection.sound = False
                 raise OutcomeUnknown(
                     f"{self._connection.path}: the disk failed in the commit itself ({failure}); "
                     "whether the batch was stored shows when it is sent again with its token"
                 ) from failure
             raise self._connection.explain(failure) from failure
         self._connection.note_commit(time.monotonic() - start)
+        if not self._connection.owns_its_files():
+            raise OutcomeUnknown(
+                f"{self._connection.path}: it, or its -wal, was moved, deleted or replaced in the commit; "
+                "whether the batch was stored shows when it is sent again with its token"
+            )
 
     def _roll_back(self) -> None:
         if self._raw.in_transaction:  # FULL, IOERR and NOMEM may have rolled back already

@@ -1,9 +1,7 @@
 """Open a file, for writing or for reading: its kind, its version, its settings."""
 
-import grp
 import os
 import random
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +12,8 @@ import apsw
 
 from logstore.database.connection import Connection
 from logstore.database.explained import explained
+from logstore.database.files import Watch, check_kind, check_place, create_file, is_there
 from logstore.errors import (
-    InvalidSetting,
     NotALogStore,
     ReadOnly,
     StoreFull,
@@ -31,7 +29,6 @@ VERSION: Final = 1003
 Durability = Literal["full", "normal"]
 
 _MINIMUM_SQLITE: Final = (3, 51, 3)
-_SMALLEST_DATABASE: Final = 512
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -47,8 +44,9 @@ def open_writer(path: Path, *, busy_timeout: float, vfs: str | None, group: str 
             "install apsw 3.51.3 or newer"
         )
     if not is_there(path):
-        _create_file(path, group)
-    _check_kind(path)
+        create_file(path, group)
+    check_kind(path)
+    check_place(path)
     # A look that only reads comes first: closing a writer would checkpoint another program's file.
     with _connect(path, "ro", busy_timeout, vfs) as connection:
         if not _is_empty(connection):
@@ -66,11 +64,16 @@ def configure_writer(connection: Connection, durability: Durability) -> None:
         raise StoreUnavailable(
             f"{connection.path}: no write-ahead log is possible here; use a local filesystem"
         )
-    connection.rows(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+    wanted = 2 if durability == "full" else 1
+    connection.rows(f"PRAGMA synchronous = {wanted}")
+    if connection.rows("PRAGMA synchronous") != [(wanted,)]:  # it is said for each connection, and not stored
+        raise StoreUnavailable(f"{connection.path}: SQLite does not sync as it is told; install apsw anew")
     connection.rows(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
     connection.rows("PRAGMA cache_size = -32000")
     connection.rows("PRAGMA fullfsync = ON")  # macOS: a plain fsync does not reach the platter
     connection.rows("PRAGMA checkpoint_fullfsync = ON")
+    connection.rows("PRAGMA temp_store = MEMORY")
+    connection.owns_its_files()  # from now on
 
 
 def open_reader(path: Path, *, busy_timeout: float, vfs: str | None = None) -> Connection:
@@ -80,7 +83,7 @@ def open_reader(path: Path, *, busy_timeout: float, vfs: str | None = None) -> C
     """
     if not is_there(path):
         raise StoreMissing(f"{path}: no store is there; name another one with --db, or write to it first")
-    _check_kind(path)
+    check_kind(path)
     try:
         connection = _connect(path, _mode_to_read(path), busy_timeout, vfs)
     except (StoreFull, StoreUnavailable, ReadOnly):  # no room, or no right, for SQLite's -shm
@@ -96,21 +99,6 @@ def open_reader(path: Path, *, busy_timeout: float, vfs: str | None = None) -> C
         connection.close()
         raise
     return connection
-
-
-def is_there(path: Path) -> bool:
-    """Return whether a file is there. Raises StoreUnavailable if the system will not say."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise StoreUnavailable(
-            f"{path}: cannot be looked at ({why}); check the name and your rights on {path.parent}, or have "
-            f"its owner run `logstore --db {path} snapshot COPY`"
-        ) from error
-    return True
 
 
 def check_ours(connection: Connection) -> None:
@@ -150,15 +138,6 @@ def open_file_version(path: Path) -> int:
         return file_version(connection)
 
 
-def make_durable(path: Path) -> None:
-    """Sync the folder, so that the name of a new file survives a power cut."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def _dotted(version: int) -> str:
     return f"{version // 1000}.{version % 1000}"
 
@@ -172,11 +151,13 @@ def _connect(path: Path, mode: str, busy_timeout: float, vfs: str | None) -> Con
         raw = apsw.Connection(uri, flags=flags, vfs=vfs)
     except apsw.Error as error:
         raise explained(error, path, busy_timeout) from error
-    connection = Connection(raw, path, busy_timeout)
+    # Another VFS knows itself what its files are.
+    connection = Connection(raw, path, busy_timeout, Watch(path) if vfs is None and mode == "rw" else None)
     raw.set_busy_handler(_patience(busy_timeout))
     raw.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     raw.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     raw.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+    raw.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
     try:
         connection.rows("PRAGMA cell_size_check = ON")
         connection.rows(
@@ -226,46 +207,6 @@ def _is_at_rest(path: Path) -> bool:
     return not wal.exists() or wal.stat().st_size == 0
 
 
-def _check_kind(path: Path) -> None:
-    """Raise NotALogStore for what SQLite would wait for, or overwrite: it takes one byte for none."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise NotALogStore(f"{path}: this is not a regular file; name another path")
-    if 0 < found.st_size < _SMALLEST_DATABASE:
-        raise NotALogStore(f"{path}: this is not a logstore file; it was left untouched: name another path")
-
-
 def _check_begun(connection: Connection) -> None:
     if _is_empty(connection):
         raise StoreMissing(f"{connection.path}: an empty file, no store yet; write to it first")
-
-
-def _create_file(path: Path, group: str | None) -> None:
-    """Create an empty file with its final mode before SQLite sees it: WAL and SHM take the mode from it."""
-    try:
-        number = grp.getgrnam(group).gr_gid if group else -1
-    except KeyError as error:
-        raise InvalidSetting(
-            f"{path}: no group is named {group!r} on this machine; use another one"
-        ) from error
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return  # somebody else was quicker
-    except OSError as error:
-        raise StoreUnavailable(_unopened(path, error.strerror or str(error))) from error
-    try:
-        if group:
-            os.fchown(descriptor, -1, number)
-        os.fchmod(descriptor, 0o640 if group else 0o600)  # whatever the umask is
-    except OSError as error:
-        path.unlink()
-        raise StoreUnavailable(f"{path}: cannot be given to group {group}: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
-
-
-def _unopened(path: Path, why: str) -> str:
-    if not path.parent.exists():
-        return f"{path}: the folder {path.parent} is not there; create it, or name another path with --db"
-    return f"{path}: cannot be opened for writing ({why}); check the rights on it and on {path.parent}"

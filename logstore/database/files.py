@@ -1,0 +1,139 @@
+"""The files of a store: their kind, names, filesystem and creation, and whether they are still the same."""
+
+import grp
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Final
+
+from logstore.errors import InvalidSetting, NotALogStore, StoreUnavailable
+
+_SMALLEST_DATABASE: Final = 512
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_NETWORK: Final = re.compile(
+    r"9p|afs|beegfs|ceph|cifs|coda|glusterfs|lustre|ncpfs|nfs4?|smb[23]|smbfs"
+    r"|fuse\.(beegfs|ceph|cephfs|curlftpfs|davfs|gcsfuse|glusterfs|juicefs|rclone|s3fs|smbnetfs|sshfs)"
+)
+"""Filesystems whose locks and shared memory other machines do not see, or not always."""
+
+
+class Watch:
+    """Knows the files that a connection has open: they may not be moved away, deleted or replaced under it.
+
+    SQLite would go on writing to files that nobody finds any more, and say that all is well.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._wal = path.with_name(f"{path.name}-wal")
+        self._known: tuple[int, ...] | None = None
+
+    def unchanged(self) -> bool:
+        """Return whether the files are those of the first call, which is made when both are open."""
+        try:
+            main, wal = self._path.stat(), self._wal.stat()
+        except OSError:
+            return self._known is None  # nothing was known yet: then this call has told nothing
+        found = (main.st_dev, main.st_ino, wal.st_dev, wal.st_ino)
+        self._known = self._known or found
+        return found == self._known
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file is there. Raises StoreUnavailable if the system will not say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise StoreUnavailable(
+            f"{path}: cannot be looked at ({why}); check the name and your rights on {path.parent}, or have "
+            f"its owner run `logstore --db {path} snapshot COPY`"
+        ) from error
+    return True
+
+
+def check_kind(path: Path) -> None:
+    """Raise NotALogStore for what SQLite would wait for, or overwrite: it takes one byte for none."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise NotALogStore(f"{path}: this is not a regular file; name another path")
+    if 0 < found.st_size < _SMALLEST_DATABASE:
+        raise NotALogStore(f"{path}: this is not a logstore file; it was left untouched: name another path")
+
+
+def check_place(path: Path) -> None:
+    """Raise StoreUnavailable where two writers would not see each other's locks, and lose commits.
+
+    That is a file with a second name (each name would get a -wal of its own), and a network filesystem.
+    """
+    found = path.stat()
+    if found.st_nlink > 1:
+        raise StoreUnavailable(
+            f"{path}: this file has {found.st_nlink} names (hard links), and a writer by another one would "
+            "not be seen; remove the others, or copy the file"
+        )
+    if _NETWORK.fullmatch(kind := filesystem(found.st_dev)):
+        raise StoreUnavailable(
+            f"{path}: lies on a network filesystem ({kind}), where locks do not hold; "
+            "keep the store on a local disk, and query copies of it elsewhere"
+        )
+
+
+def filesystem(device: int) -> str:
+    """Return the kind of filesystem that a device number belongs to, '' where the system does not tell."""
+    try:
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in mounts:  # proc(5): id parent major:minor root place options .. - kind source options
+        before, _, after = line.partition(" - ")
+        if before.split(" ", 3)[2] == wanted:
+            return after.partition(" ")[0]
+    return ""
+
+
+def create_file(path: Path, group: str | None) -> None:
+    """Create an empty file with its final mode before SQLite sees it: WAL and SHM take the mode from it.
+
+    Raises InvalidSetting for an unknown group, StoreUnavailable.
+    """
+    try:
+        number = grp.getgrnam(group).gr_gid if group else -1
+    except KeyError as error:
+        raise InvalidSetting(
+            f"{path}: no group is named {group!r} on this machine; use another one"
+        ) from error
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return  # somebody else was quicker
+    except OSError as error:
+        raise StoreUnavailable(_unopened(path, error.strerror or str(error))) from error
+    try:
+        if group:
+            os.fchown(descriptor, -1, number)
+        os.fchmod(descriptor, 0o640 if group else 0o600)  # whatever the umask is
+    except OSError as error:
+        path.unlink()
+        raise StoreUnavailable(f"{path}: cannot be given to group {group}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def make_durable(path: Path) -> None:
+    """Sync the folder, so that the name of a new file survives a power cut."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _unopened(path: Path, why: str) -> str:
+    if not path.parent.exists():
+        return f"{path}: the folder {path.parent} is not there; create it, or name another path with --db"
+    return f"{path}: cannot be opened for writing ({why}); check the rights on it and on {path.parent}"
