@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -1415,6 +1416,26 @@ def test_a_sweep_in_steps_keeps_to_a_window_that_was_raised_meanwhile(path: Path
         store.log("other")
 
         assert len(list(store.episodes(state="closed"))) == moved
+
+
+def test_a_store_whose_creation_was_cut_off_is_made_anew(path: Path) -> None:
+    """What a crash leaves in the first moments, a file with a hot journal, is rolled back and begun again."""
+    draft = path.with_name("draft")
+    connection = apsw.Connection(str(draft))
+    connection.execute(
+        "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA cache_size = 1; PRAGMA cache_spill = 1"
+    ).fetchall()
+    connection.execute(
+        "BEGIN; CREATE TABLE spilled (x); INSERT INTO spilled VALUES (zeroblob(100000))"
+    ).fetchall()
+    for suffix in ("", "-journal"):
+        shutil.copy(f"{draft}{suffix}", f"{path}{suffix}")
+    connection.close()
+
+    with LogStore(path) as store:
+        store.log("vip is up")
+    with LogStore(path, readonly=True) as store:
+        assert total(store) == 1
 
 
 # -- a slow disk -------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Open a file, for writing or for reading: its kind, its version, its settings."""
 
+import contextlib
 import os
 import random
 import time
@@ -48,10 +49,17 @@ def open_writer(path: Path, *, busy_timeout: float, vfs: str | None, group: str 
     check_kind(path)
     check_place(path)
     # A look that only reads comes first: closing a writer would checkpoint another program's file.
-    with _connect(path, "ro", busy_timeout, vfs) as connection:
-        if not _is_empty(connection):
-            check_ours(connection)
-    return _connect(path, "rw", busy_timeout, vfs)
+    with contextlib.suppress(ReadOnly):  # a creation that was cut off: only a writer can roll it back
+        with _connect(path, "ro", busy_timeout, vfs) as connection:
+            _check_new_or_ours(connection)
+        return _connect(path, "rw", busy_timeout, vfs)
+    connection = _connect(path, "rw", busy_timeout, vfs)
+    try:
+        _check_new_or_ours(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def configure_writer(connection: Connection, durability: Durability) -> None:
@@ -185,6 +193,11 @@ def _patience(busy_timeout: float) -> Callable[[int], bool]:
         return True
 
     return wait
+
+
+def _check_new_or_ours(connection: Connection) -> None:
+    if not _is_empty(connection):
+        check_ours(connection)
 
 
 def _is_empty(connection: Connection) -> bool:
