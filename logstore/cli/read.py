@@ -62,17 +62,30 @@ def stats(
     output: Annotated[
         Literal["table", "json"], typer.Option("-o", "--output", help="How to print.")
     ] = "table",
+    check: Annotated[
+        bool, typer.Option("--check", help="See that every page can be read and that the counts agree.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="With --check: every index, reference and content hash, too.")
+    ] = False,
 ) -> None:
-    """Show what the store holds: records, contents, episodes, size, settings.
+    """Show what the store holds: records, contents, episodes, size, settings, room on its disk.
+
+    With --check the exit code is 4 if the store is damaged.
 
     \b
     logstore stats
     logstore stats -o json
+    logstore stats --check --full
     """
     from logstore.cli import show as work
 
     _die_quietly()
+    if full and not check:
+        raise typer.BadParameter("it goes with --check", param_hint="--full")
     with _reader(context) as reader:
+        if check and not work.is_whole(reader, full=full):
+            raise typer.Exit(4)
         work.show_stats(reader, output)
 
 

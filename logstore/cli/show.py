@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 from logstore.cli.ids import parse_id
 from logstore.cli.life import Life, keyed, print_life, print_near
 from logstore.cli.text import counted, escaped, note, write_json, write_jsonl, write_table
-from logstore.database import Connection
+from logstore.database import LOW_BYTES, Connection, Reserve, free_bytes
 from logstore.errors import InvalidQuery
+from logstore.keeping.checking import faults
 from logstore.search.holding import stats
 from logstore.search.life import (
     Content,
@@ -61,12 +62,30 @@ def show(connection: Connection, number: str, how: How) -> None:
     _note_cuts(life, found, how)
 
 
+def is_whole(connection: Connection, *, full: bool) -> bool:
+    """Check a store, say on stderr what was found, and return whether it is whole."""
+    begun = time.monotonic()
+    found = faults(connection, full=full)
+    for fault in found:
+        note(f"logstore: {fault}")
+    if found:
+        note(
+            f"logstore: {connection.path}: damaged; keep a copy of it and its -wal, then restore a backup, "
+            f"or save what can be read: logstore --db {connection.path} snapshot COPY"
+        )
+        return False
+    extent = "every page, index, reference and hash" if full else "every page and the counts"
+    note(f"{connection.path}: whole; {extent} checked in {time.monotonic() - begun:.1f} s")
+    return True
+
+
 def show_stats(connection: Connection, output: str) -> None:
     """Print what a store holds, and how large its files are."""
     found = stats(connection)
     sizes = {
         name: _size(f"{connection.path}{suffix}") for name, suffix in (("bytes", ""), ("wal_bytes", "-wal"))
     }
+    sizes |= {"free_bytes": free_bytes(connection.path), "reserve_bytes": Reserve(connection.path).bytes}
     if output == "json":
         write_json([{"path": str(connection.path), **found._asdict(), **sizes}])
         return
@@ -87,7 +106,10 @@ def show_stats(connection: Connection, output: str) -> None:
         ("max span", seconds(found.max_span_ms) if found.max_span_ms else "off"),
         ("max open", f"{found.max_open:,}"),
         ("size", f"{sizes['bytes']:,} bytes and {sizes['wal_bytes']:,} in the write-ahead log"),
+        ("disk", f"{sizes['free_bytes']:,} bytes free, and {sizes['reserve_bytes']:,} in reserve"),
     ]
+    if sizes["free_bytes"] < LOW_BYTES:
+        note(f"logstore: {connection.path}: its disk is nearly full; free some space")
     write_table(("WHAT", f"VALUE (times in {tz} {offset(now_us, tz)})"), lines)
 
 
