@@ -9,6 +9,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
+from logstore.columns import Columns
 from logstore.errors import InvalidRecord
 from logstore.fold import STORED, Span
 from logstore.identity import Content, check_size, escape, identify
@@ -263,32 +264,51 @@ def gather(records: Iterable[Record], identities: Identities) -> Batch:
 
     Raises InvalidRecord, naming the record by its place, for one that cannot be kept.
     """
+    if isinstance(records, Columns) and not identities.redactor:
+        return _gather_columns(records, identities)
     kept = records if isinstance(records, list | tuple) else list(records)
     _check_types(kept)
     if identities.redactor:
         kept = list(map(identities.redactor.record, kept))
-    times_us = _checked_times(kept)
-    attributes = list(map(_ATTRIBUTES, kept))
-    json_of = _NO_ATTRIBUTES
-    if attributes.count(None) != len(attributes):
-        json_of = {
-            number: as_json(each)
-            for number, each in dict(zip(map(id, attributes), attributes, strict=True)).items()
-        }
-    return Batch(kept, times_us, _grouped(kept, identities), json_of, identities.generation)
+    times_us = _checked_times(list(map(_TIME, kept)))
+    groups = _grouped(_orders(kept), identities)
+    return Batch(kept, times_us, groups, _json_of(list(map(_ATTRIBUTES, kept))), identities.generation)
 
 
-def _grouped(records: Sequence[Record], identities: Identities) -> dict[bytes, Group]:
+def _gather_columns(records: Columns, identities: Identities) -> Batch:
+    """Group what says the same by the objects that say it, without making the records."""
+    said = records.orders()
+    orders = [((source, level, message), found) for (message, level, source, _), found in said]
+    groups = _grouped(orders, identities)
+    json_of = _json_of([attributes for (_, _, _, attributes), _ in said])
+    return Batch(records, _checked_times(records.times_us), groups, json_of, identities.generation)
+
+
+def _json_of(attributes: list[Mapping[str, Any] | None]) -> dict[int, str | None]:
+    if attributes.count(None) == len(attributes):
+        return _NO_ATTRIBUTES
+    return {number: as_json(each) for number, each in {id(each): each for each in attributes}.items()}
+
+
+def _orders(records: Sequence[Record]) -> list[tuple[_Key, list[int]]]:
     by_key: defaultdict[_Key, list[int]] = defaultdict(list)
-    groups: dict[bytes, Group] = {}
-    mixed: dict[bytes, Group] = {}
     order = 0
     try:
         for order, key in enumerate(map(_KEY, records)):
             by_key[key].append(order)
         if any(type(level) is not str for _, level, _ in by_key):
             _check_levels(records)
-        for key, orders in by_key.items():
+    except (InvalidRecord, TypeError) as error:
+        raise _invalid(order, error) from error
+    return list(by_key.items())
+
+
+def _grouped(places: Iterable[tuple[_Key, list[int]]], identities: Identities) -> dict[bytes, Group]:
+    groups: dict[bytes, Group] = {}
+    mixed: dict[bytes, Group] = {}
+    order = 0
+    try:
+        for key, orders in places:
             order = orders[0]
             content, numbers = identities.of(*key)
             group = groups.setdefault(content.hash, Group(content, orders))
@@ -325,8 +345,7 @@ def _check_level(kind: type) -> None:
         raise InvalidRecord(f"a level is a name or a number 0 to 7, not {kind.__name__}; nothing was stored")
 
 
-def _checked_times(records: Sequence[Record]) -> list[int | None]:
-    times_us = list(map(_TIME, records))
+def _checked_times(times_us: list[Any]) -> list[Any]:
     given = times_us if None not in times_us else [at_us for at_us in times_us if at_us is not None]
     whole = not set(map(type, given)) - {int}
     if given and not (whole and min(given) >= 0 and max(given) < TIME_END_US):

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from typing import Any, Self
 from logstore import statements
 from logstore.batch import Batch, Identities, RulesChanged, gather, gather_one, is_time
 from logstore.checkpoint import Checkpoint, Cursor
+from logstore.columns import Columns
 from logstore.database import (
     LOW_BYTES,
     VERSION,
@@ -548,8 +549,8 @@ class LogStore:
         return taken
 
 
-def _listed(records: Iterable[Record]) -> list[Record] | tuple[Record, ...]:
-    return records if isinstance(records, list | tuple) else list(records)
+def _listed(records: Iterable[Record]) -> Sequence[Record]:
+    return records if isinstance(records, list | tuple | Columns) else list(records)
 
 
 def _rule_settings(settings: Settings) -> tuple[tuple[str, RuleKind], ...]:

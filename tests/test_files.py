@@ -183,8 +183,8 @@ def test_a_file_that_grew_past_its_head_goes_on(log: Path) -> None:
 
 def test_the_checkpoint_stands_after_the_last_record(log: Path) -> None:
     """The record held back is behind the offset; at the end there is none."""
-    line = HEADER + b"x\n"
-    log.write_bytes(line * 25)
+    line = HEADER + b"x00\n"
+    log.write_bytes(b"".join(HEADER + b"x%02d\n" % number for number in range(25)))
     found = read(log, batch_lines=10)
     assert [len(b.records) for b in found] == [9, 10, 6]
     assert [b.checkpoint.offset // len(line) for b in found if b.checkpoint] == [9, 19, 25]
@@ -193,6 +193,13 @@ def test_the_checkpoint_stands_after_the_last_record(log: Path) -> None:
         20 * len(line),
         25 * len(line),
     )
+
+
+def test_batches_grow_where_the_same_comes_again_and_again(log: Path) -> None:
+    """Up to four times as many lines, and back where something new comes."""
+    same = (HEADER + b"x\n") * 1200
+    log.write_bytes(same + b"".join(HEADER + b"x%d\n" % number for number in range(500)))
+    assert [b.lines for b in read(log, batch_lines=100)] == [99, 200, 400, 400, 400, 100, 100, 1]
 
 
 @pytest.mark.parametrize("mib", [1, 5])
@@ -371,7 +378,7 @@ def test_reading_a_file_while_it_grows_gives_the_records_of_one_pass(
         for end in (*range(0, len(content), step), len(content)):
             path.write_bytes(content[:end])
             for part in read(path, stored, ending=Ending.RECORDS, **known):
-                kept, lines, stored = kept + part.records, lines + part.lines, part.checkpoint
+                kept, lines, stored = [*kept, *part.records], lines + part.lines, part.checkpoint
         rest = read(path, stored, **known)
         whole = read(path, **known)
         assert kept + records(rest) == records(whole)

@@ -14,7 +14,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 LAYERS = (
     {"errors"},  # on the ground alone: record.py and everyone else raises them
     {"record", "settings", "statements"},
-    {"identity", "fold", "database", "backlog", "checkpoint", "masks", "numbers"},
+    {"identity", "fold", "columns", "database", "backlog", "checkpoint", "masks", "numbers"},
     {"batch", "filters", "sweep", "upgrade", "writer"},
     {"episodes", "intake", "rulebook"},
     {"store"},

@@ -4,15 +4,17 @@ import gc
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Final
 
 from logstore.checkpoint import Checkpoint
+from logstore.cli.ahead import batches_of
 from logstore.cli.progress import Progress
 from logstore.cli.text import counted, escaped, note
+from logstore.columns import Columns
 from logstore.errors import InputUnreadable
 from logstore.intake import Taken
 from logstore.record import Record
@@ -89,7 +91,7 @@ class Tally:
         self.records += taken.records
         self.contents += taken.contents
         self.episodes += taken.episodes
-        times_us = [at_us for record in records if (at_us := record.timestamp_us) is not None]
+        times_us = [at_us for at_us in _times_of(records) if at_us is not None]
         self.undated += taken.records - len(times_us)
         if times_us:
             first, last = min(times_us), max(times_us)
@@ -113,6 +115,10 @@ class Tally:
         if self.first_us is not None and self.last_us is not None:
             said.append(f"{local(self.first_us, tz)} - {local(self.last_us, tz)}")
         return said
+
+
+def _times_of(records: Sequence[Record]) -> list[int | None]:
+    return records.times_us if isinstance(records, Columns) else [each.timestamp_us for each in records]
 
 
 def ingest_all(store: LogStore, known: LogStore | None, paths: Sequence[str], how: How) -> bool:
@@ -148,16 +154,19 @@ def _ingest_one(store: LogStore, known: LogStore | None, path: str, how: How) ->
             stored=stored,
             formats=how.formats,
         )
+        batches = batches_of(reading)
         try:
             goes_on = stored if reading.resumed else None
             reading.masks = how.masks_for(store, reading.parser.format, goes_on)
-            _store_all(store, path, reading, tally, how, after=after if known is store else None)
+            masks = reading.masks
+            _store_all(store, path, batches, tally, how, masks=masks, after=after if known is store else None)
         finally:
-            reading.close()
-    print(escaped(_closing_line(path, tally, reading, how)), flush=True)
-    if how.host is None and reading.parser.assumed.host == path:
+            batches.close()
+    outcome = batches.outcome
+    print(escaped(_closing_line(path, tally, reading, outcome.assumed, how)), flush=True)
+    if how.host is None and outcome.assumed.host == path:
         note(f"{path}: no line names a host, so the path stands for it; --host NAME sets one")
-    if tally.records and not reading.parser.headed:
+    if tally.records and not outcome.headed:
         note(
             f"{path}: no line is of format {reading.parser.format}, so each is a record with its raw text; "
             "correct --format or --pattern, or leave them out and the format is looked for"
@@ -167,12 +176,19 @@ def _ingest_one(store: LogStore, known: LogStore | None, path: str, how: How) ->
 
 
 def _store_all(
-    store: LogStore, path: str, reading: Reading, tally: Tally, how: How, *, after: Checkpoint | None
+    store: LogStore,
+    path: str,
+    batches: Iterable[Batch],
+    tally: Tally,
+    how: How,
+    *,
+    masks: str,
+    after: Checkpoint | None,
 ) -> None:
     with Progress(path) as progress:
-        for batch in reading:
+        for batch in batches:
             records = how.processed(batch.records)
-            taken, after = store_batch(store, batch, records, after, reading.masks, how.redact)
+            taken, after = store_batch(store, batch, records, after, masks, how.redact)
             tally.add(batch.lines, records, taken)
             progress.show(batch.bytes_read, batch.bytes_total)
 
@@ -191,14 +207,14 @@ def store_batch(
     return store.log_input(records, batch.checkpoint, after=after, redact=redact), batch.checkpoint
 
 
-def _closing_line(path: str, tally: Tally, reading: Reading, how: How) -> str:
+def _closing_line(path: str, tally: Tally, reading: Reading, assumed: Assumed, how: How) -> str:
     name = "stdin" if path == "-" else path
     if not tally.lines and not tally.records:
         return f"{name}: nothing new"
     about = [f"format {reading.parser.format}"]
     if reading.masks != "none":
         about.append(f"masks {reading.masks}")
-    about += _assumed(reading.parser.assumed, tally.undated)
+    about += _assumed(assumed, tally.undated)
     if how.processor:
         about += said_of(how.processor)
     return f"{name}: {', '.join(tally.parts(how.tz))} ({'; '.join(about)})"

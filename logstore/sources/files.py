@@ -1,7 +1,7 @@
 """Files and streams to batches of records, resumable without loss and without doubles."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from enum import Enum
@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from logstore.checkpoint import TAIL_BYTES, Checkpoint
+from logstore.columns import Columns
 from logstore.errors import InputUnreadable
 from logstore.identity import MAX_MESSAGE_BYTES
 from logstore.record import Record
@@ -18,11 +19,13 @@ from logstore.sources.formats import FORMATS, PLAIN, SAMPLE_LINES, detect
 from logstore.sources.inputs import Input
 from logstore.sources.parser import LineParser
 from logstore.sources.pieces import Piece, pieces, split
-from logstore.sources.state import State
+from logstore.sources.state import Assumed, State
 
-BATCH_LINES: Final = 40_000  # a batch costs an UPSERT for each of its contents, so larger ones cost less
+BATCH_LINES: Final = 40_000
 BATCH_BYTES: Final = 16 * 1024 * 1024
-BLOCK_BYTES: Final = 1024 * 1024
+BLOCK_BYTES: Final = 128 * 1024  # stays in the cache of a core while it is cut up
+_GROWTH: Final = 4  # a batch costs an UPSERT for each of its contents: where those are few, larger ones pay
+_FEW: Final = 1 / 8
 
 
 class Ending(Enum):
@@ -44,11 +47,18 @@ class Batch(NamedTuple):
     end can tell) is how far the log has been read.
     """
 
-    records: list[Record]
+    records: Sequence[Record]
     lines: int
     checkpoint: Checkpoint | None
     bytes_read: int
     bytes_total: int | None
+
+
+class Outcome(NamedTuple):
+    """What was found out on the way: what had to be assumed, and whether a line had a header."""
+
+    assumed: Assumed
+    headed: bool
 
 
 class Reading:
@@ -137,6 +147,22 @@ class Reading:
         """Whether the log had to be unpacked."""
         return self._log.packed
 
+    @property
+    def path(self) -> str:
+        """The path of the input."""
+        return self._source.path
+
+    @property
+    def left_bytes(self) -> int:
+        """How many bytes of a regular file are to be read, as it lies there; 0 for a stream."""
+        size = self._source.size or 0
+        return size if self.packed else size - self.offset
+
+    @property
+    def outcome(self) -> Outcome:
+        """What was found out so far."""
+        return Outcome(self.parser.assumed, self.parser.headed)
+
     def close(self) -> None:
         """Stop reading; the input stays open."""
         self._log.close()
@@ -150,11 +176,12 @@ class Reading:
         return batch._replace(checkpoint=start)
 
     def _batches(self) -> Iterator[Batch]:
-        records: list[Record] = []
+        records = Columns()
         lines = held = 0
         since = self._start
         end = taken = self.offset
         midline = False
+        size = self._batch
         for piece in chain.from_iterable(split(piece, self._batch) for piece in self._pieces):
             fed = self._feed(piece, records)
             lines += fed
@@ -163,25 +190,26 @@ class Reading:
             self._tail = _last(self._tail, piece.raw)
             end += len(piece.raw)
             midline = not piece.ends
-            if lines >= self._batch or end - since >= BATCH_BYTES:
+            if lines >= size or end - since >= BATCH_BYTES:
                 yield self._finished(records, lines + held - self.parser.held, end)
-                records, lines, since, taken, held = [], 0, end, self._start, self.parser.held
+                size = min(2 * size, _GROWTH * self._batch) if records.repeat(_FEW) else self._batch
+                records, lines, since, taken, held = Columns(), 0, end, self._start, self.parser.held
         if self._ending is Ending.RECORDS and not midline:
             if records or self._start > taken:
                 yield self._finished(records, lines + held - self.parser.held, end)
         elif end > self.offset:
-            records += self.parser.finish(midline=midline)
+            records.extend(self.parser.finish(midline=midline))
             self._start, self._start_tail = end, self._tail
             yield self._finished(records, lines + held, end)
         elif self._adopted:  # a later run need not find again that another file has the same bytes
             yield self._finished(records, 0, end)
 
-    def _feed(self, piece: Piece, records: list[Record]) -> int:
+    def _feed(self, piece: Piece, records: Columns) -> int:
         lines = piece.lines()
         if piece.begins:
-            records += self.parser.feed(lines)
+            self.parser.take(lines, records)
             return len(lines)
-        records += self.parser.more(lines[0])
+        self.parser.more(lines[0], records)
         return 0
 
     def _move(self, end: int, piece: Piece, within: int) -> None:
@@ -189,7 +217,7 @@ class Reading:
         self._start = end + within
         self._start_tail = _last(self._tail, piece.raw[max(0, within - TAIL_BYTES) : within])
 
-    def _finished(self, records: list[Record], lines: int, end: int) -> Batch:
+    def _finished(self, records: Sequence[Record], lines: int, end: int) -> Batch:
         source = self._source
         if source.device is None or source.inode is None:
             return Batch(records, lines, None, end, None)

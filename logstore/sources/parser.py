@@ -1,17 +1,18 @@
 """Lines of one input to records, a batch at a time, with a state to go on from."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Final
 
+from logstore.columns import Columns, record
 from logstore.errors import InputUnreadable
 from logstore.identity import MAX_MESSAGE_BYTES
 from logstore.record import Record
 from logstore.sources.format import Format
 from logstore.sources.formats import FORMATS, SAMPLE_LINES, detect, hosts, uncoloured
 from logstore.sources.growing import Growing
-from logstore.sources.headers import HeaderReader, Known
+from logstore.sources.headers import Halves, HeaderReader
 from logstore.sources.levels import level_named
 from logstore.sources.stamps import StampReader
 from logstore.sources.state import Assumed, State
@@ -19,12 +20,6 @@ from logstore.sources.state import Assumed, State
 _BODY_CHARS: Final = 1024  # a longer body is not worth its memory
 _BOM: Final = "\ufeff"  # editors and exports of Windows begin a file with it
 _SECOND_LINE: Final = re.compile("(SEVERE|WARNING|FINE|FINER|FINEST): ")
-
-_Halves = tuple[
-    Callable[[str], tuple[int | None, str | None] | None],
-    Callable[[str], Known | None],
-    int,
-]
 
 
 class LineParser:
@@ -129,42 +124,43 @@ class LineParser:
 
     def feed(self, lines: Iterable[str]) -> list[Record]:
         """Take further lines, without their ends; return the records that are complete."""
-        out: list[Record] = []
+        out = Columns()
+        self.take(lines, out)
+        return list(out)
+
+    def take(self, lines: Iterable[str], out: Columns) -> None:
+        """Take further lines, as `feed`; `out` is empty, or what was added to it by the calls before."""
         # The trick: stamps and texts repeat. The text in front (as wide as the last stamp) and the
         # text behind it are looked up, and only what was never seen goes through the patterns.
-        append, make = out.append, tuple.__new__
-        stamp_of, body_of, width = self._halves()
+        known, width = self._current.stamps.get, self._current.width
+        add_said, add_time = out.said.append, out.times_us.append
         for line in lines:
-            stamp = stamp_of(line[:width])
-            if stamp is not None and (body := body_of(line[width:])) is not None:
+            stamp = known(line[:width])
+            if stamp is not None and (said := stamp[1](line[width:])) is not None:
                 if self._open is not None:
                     self._close(out)
-                time_us, pri = stamp
-                message, level, source, attributes = body
-                append(make(Record, (message, pri or level, source, time_us, attributes)))
+                add_said(said)
+                add_time(stamp[0])
             else:
                 self._slow(line, out)
-                stamp_of, body_of, width = self._halves()
+                known, width = self._current.stamps.get, self._current.width
         if self._open is None and out:
             self._open = Growing(out.pop(), self._limit)
-        return out
 
-    def more(self, text: str) -> list[Record]:
+    def more(self, text: str, out: Columns) -> None:
         """Take more text of the line fed last (before the checkpoint, if none was fed since)."""
-        out: list[Record] = []
         if text or self._open:
             self._extend(text, out)
         else:
             self._midline = False
-        return out
 
     def finish(self, *, midline: bool = False) -> list[Record]:
         """Return the record held back; `midline`: the input ended inside a line."""
-        out: list[Record] = []
+        out = Columns()
         if self._open is not None:
             self._close(out)
         self._midline = midline
-        return out
+        return list(out)
 
     def _named(self, sample: Sequence[str], formats: Mapping[str, Format]) -> str | None:
         # "Elsewhere in the file" is the sample: what a line is called may not depend on how much of
@@ -178,15 +174,11 @@ class LineParser:
             self._readers[name] = HeaderReader(self._formats[name], self._clock, self._host, longest)
         return self._readers[name]
 
-    def _halves(self) -> _Halves:
-        current = self._current
-        return current.stamps.get, current.bodies.get, current.width
-
-    def _slow(self, line: str, out: list[Record]) -> None:
+    def _slow(self, line: str, out: Columns) -> None:
         """Take a line that is new, long, or a continuation."""
         line = line.removeprefix(_BOM)
-        record = self._coloured(line) if "\x1b" in line and self._current.format.dated else self._read(line)
-        if record is None and self._headed and (self._open or out or self._header):
+        halves = self._coloured(line) if "\x1b" in line and self._current.format.dated else self._read(line)
+        if halves is None and self._headed and (self._open or out or self._header):
             if self._open is None and out:
                 self._open = Growing(out.pop(), self._limit)
             following = self._open is not None
@@ -197,41 +189,40 @@ class LineParser:
             return
         if self._open is not None:
             self._close(out)
-        self._headed = self._headed or record is not None
-        record = record or self._raw(line)
+        self._headed = self._headed or halves is not None
+        out.add(*(halves or self._raw(line)))
         if len(line) > self._limit // 4:  # four bytes are the longest character
-            self._open = Growing(record, self._limit)
+            self._open = Growing(out.pop(), self._limit)
             self._emit(self._open.overflow(), out)
-        else:
-            out.append(record)
 
-    def _read(self, line: str) -> Record | None:
+    def _read(self, line: str) -> Halves | None:
         """Read a line that has a header: a typical one of this format, of another, or a loose one."""
         return self._current.read(line) or self._read_other(line) or self._current.read(line, loose=True)
 
-    def _coloured(self, line: str) -> Record | None:
+    def _coloured(self, line: str) -> Halves | None:
         """Read a line with colours: its header without them, its message as it is.
 
         Where they stand in the header, too, no place is known at which the message begins: then it
         comes without colours.
         """
         text = uncoloured(line)
-        record = self._read(text)
-        if record is None:
+        halves = self._read(text)
+        if halves is None:
             return None
-        end = len(text) - len(record.message)
-        if line[:end] != text[:end] or not text.endswith(record.message):
-            return record
-        return record._replace(message=line[end:])
+        (message, level, source, attributes), time_us = halves
+        end = len(text) - len(message)
+        if line[:end] != text[:end] or not text.endswith(message):
+            return halves
+        return (line[end:], level, source, attributes), time_us
 
-    def _read_other(self, line: str) -> Record | None:
+    def _read_other(self, line: str) -> Halves | None:
         """Read a line with the header of another format, which is then in force."""
         if not line or line[0].isspace():
             return None
         for reader in self._others:
-            if reader is not self._current and (record := reader.read(line, amid=True)):
+            if reader is not self._current and (halves := reader.read(line, amid=True)):
                 self._current = reader
-                return record
+                return halves
         return None
 
     def _take_level(self, line: str) -> None:
@@ -248,15 +239,15 @@ class LineParser:
         if match := _SECOND_LINE.match(line):
             grown.relevel(level_named(match[1]) or "info")
 
-    def _extend(self, text: str, out: list[Record]) -> None:
+    def _extend(self, text: str, out: Columns) -> None:
         if self._open is not None:
             self._open.extend(text)
         else:
-            header = (self._header or self._raw(""))._replace(message=text)
+            header = (self._header or record(*self._raw("")))._replace(message=text)
             self._open = Growing(header, self._limit, self._parts, headless=True)
         self._emit(self._open.overflow(), out)
 
-    def _close(self, out: list[Record]) -> None:
+    def _close(self, out: Columns) -> None:
         grown = self._open
         if grown is not None:
             self._emit(grown.close(), out)
@@ -264,15 +255,15 @@ class LineParser:
             self._open = None
             self._midline, self._done = False, 0
 
-    def _emit(self, records: list[Record], out: list[Record]) -> None:
+    def _emit(self, records: list[Record], out: Columns) -> None:
         """Hand records over, but those that were handed over before the state was stored."""
         known = min(self._done, len(records))
         self._done -= known
         out.extend(records[known:])
 
-    def _raw(self, line: str) -> Record:
+    def _raw(self, line: str) -> Halves:
         self._host_used = True
-        return Record(line, "info", self._host)
+        return (line, "info", self._host, None), None
 
 
 def describe(

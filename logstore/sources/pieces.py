@@ -28,7 +28,7 @@ class Piece(NamedTuple):
             text = self.raw.decode(errors=_ESCAPE)
         if "\0" in text:  # written out as the store does it, before its length is looked at
             text = text.replace("\0", "\\x00")
-        if "\r\n" in text:
+        if "\r" in text:
             text = text.replace("\r\n", "\n")
         return (text[:-1] if self.ends else text).split("\n")
 

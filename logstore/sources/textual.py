@@ -7,6 +7,7 @@ formats seem to have, too.
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from logstore.sources.body import Body
@@ -116,19 +117,23 @@ def sayer(header: re.Pattern[str]) -> Callable[[re.Match[str], str, str | None],
     further = [(name, at) for name, at in place.items() if name not in _FIELDS]
 
     def said(match: re.Match[str], message: str, stamp: str | None) -> Body:
-        attributes: dict[str, Any] = {}
-        if pid_at and (pid := match[pid_at]):
-            attributes["pid"] = int(pid) if pid.isdecimal() and len(pid) < _PID_DIGITS else pid
-        for name, at in further:
-            if value := match[at]:
-                attributes[name] = value
+        attributes: dict[str, Any] = {name: value for name, at in further if (value := match[at])}
         level = None
         if level_at and (word := match[level_at]):
             level = level_named(word)
             if level is None:
                 attributes["level"] = word
+        if pid_at and (pid := match[pid_at]):
+            process = _process(pid) if len(pid) < _PID_DIGITS else {"pid": pid}
+            attributes = {**process, **attributes} if attributes else process
         host = match[host_at] if host_at else None
         program = match[program_at] if program_at else None
         return Body(message, level, host, program, attributes or None, stamp, typical)
 
     return said
+
+
+@lru_cache(maxsize=4096)
+def _process(pid: str) -> dict[str, Any]:
+    """Return the attributes of a process, the same object again: the store writes out each object once."""
+    return {"pid": int(pid) if pid.isdecimal() else pid}
