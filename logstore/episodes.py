@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, get_args
 
 from logstore import statements
-from logstore.database import Connection
+from logstore.database import Connection, unlike_a_store
 from logstore.errors import InvalidQuery
 from logstore.filters import Filter, Order
 from logstore.record import Episode
@@ -43,7 +43,11 @@ def read_episodes(
 def _episodes(reader: Connection, rows: Iterator[tuple[Any, ...]]) -> Iterator[Episode]:
     try:
         for row in rows:
-            yield _episode(row)
+            try:
+                episode = _episode(row)
+            except (TypeError, ValueError) as error:
+                raise unlike_a_store(error, reader.path) from error
+            yield episode
     finally:
         reader.close()
 

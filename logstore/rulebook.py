@@ -1,11 +1,13 @@
 """The identity rules that a store holds, as they were at one generation, ready to be applied."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from logstore import statements
 from logstore.batch import Identities
-from logstore.database import Connection
+from logstore.database import Connection, unlike_a_store
 from logstore.errors import InvalidSetting
 from logstore.masks import PRESET_NAMES, Masker, Rule, RuleSet, preset
 from logstore.masks.redaction import Redactor
@@ -27,7 +29,8 @@ class Rulebook:
     lives as long as the book.
     """
 
-    def __init__(self, generation: int, settings: Settings, sets: Mapping[str, RuleSet]) -> None:
+    def __init__(self, path: Path, generation: int, settings: Settings, sets: Mapping[str, RuleSet]) -> None:
+        self._path = path
         self.generation = generation
         self.sets = sets
         self._settings = settings
@@ -44,7 +47,7 @@ class Rulebook:
             if fields[0] is not None:
                 found.append(Rule(*fields))
         sets = {name: RuleSet(name, kind, tuple(found)) for (name, kind), found in rules.items()}
-        return cls(generation, settings, sets)
+        return cls(connection.path, generation, settings, sets)
 
     def identities(self, names: RuleNames) -> Identities:
         """Return what identifies records by these sets. Raises InvalidSetting for an unknown one."""
@@ -52,23 +55,32 @@ class Rulebook:
         if found is None:
             masks = self._named(names.masks or self._settings.masks, "masks")
             redact = self._named(names.redact or self._settings.redact, "redact")
-            found = self._identities[names] = Identities(
-                Masker(masks) if masks else None, Redactor(redact) if redact else None, self.generation
-            )
+            found = self._identities[names] = self._compiled(masks, redact)
         return found
+
+    def _compiled(self, masks: RuleSet | None, redact: RuleSet | None) -> Identities:
+        try:
+            masker = Masker(masks) if masks else None
+            redactor = Redactor(redact) if redact else None
+        except (re.error, TypeError, ValueError) as error:  # a set is checked before it is stored
+            raise unlike_a_store(error, self._path) from error
+        return Identities(masker, redactor, self.generation)
 
     def _named(self, name: str, kind: str) -> RuleSet | None:
         if name == NO_RULES:
             return None
         found = self.sets.get(name)
         if found is None or found.kind != kind:
-            raise no_such_set(name, kind, self.sets)
+            raise no_such_set(name, kind, self.sets, self._path)
         return found
 
 
 def read_settings(connection: Connection) -> Settings:
-    """Return the settings of a store."""
-    return Settings(*connection.one(statements.READ_SETTINGS))
+    """Return the settings of a store. Raises StoreDamaged for what no store has."""
+    row = connection.one(statements.READ_SETTINGS)
+    if tuple(map(type, row)) != (int, int, int, str, str):
+        raise unlike_a_store(TypeError(f"settings {row!r:.99}"), connection.path)
+    return Settings(*row)
 
 
 def find_set(name: str, kind: str, sets: Mapping[str, RuleSet]) -> RuleSet:
@@ -79,12 +91,15 @@ def find_set(name: str, kind: str, sets: Mapping[str, RuleSet]) -> RuleSet:
     return found
 
 
-def no_such_set(name: str, kind: str, sets: Mapping[str, RuleSet]) -> InvalidSetting:
+def no_such_set(
+    name: str, kind: str, sets: Mapping[str, RuleSet], path: Path | None = None
+) -> InvalidSetting:
     """Return the error to raise for a name that no set of this kind has."""
     shipped = (found for each in PRESET_NAMES if (found := preset(each)))
     known = {each.name for each in (*sets.values(), *shipped) if each.kind == kind} | {NO_RULES}
+    where = "" if path is None else f"{path}: "
     return InvalidSetting(
-        f"no {kind} set is named {name!r}; use one of {', '.join(sorted(known))}, "
+        f"{where}no {kind} set is named {name!r}; use one of {', '.join(sorted(known))}, "
         "or add your own: logstore config add FILE"
     )
 

@@ -31,12 +31,14 @@ from logstore.database import (
     make_durable,
     open_reader,
     open_writer,
+    unlike_a_store,
 )
 from logstore.episodes import read_episodes
 from logstore.errors import (
     InputUnreadable,
     InvalidRecord,
     InvalidSetting,
+    LogStoreError,
     ReadOnly,
     StoreClosed,
     StoreFull,
@@ -543,6 +545,11 @@ class LogStore:
                         return Taken(0, 0, 0)
                     taken = self._intake.take(batch, self._now_us())
                 self._intake.committed()
+            except (TypeError, ValueError, OverflowError) as error:
+                self._intake.forget()
+                if isinstance(error, LogStoreError):
+                    raise
+                raise unlike_a_store(error, self.path) from error  # the batch was checked before
             except BaseException:
                 self._intake.forget()  # what it remembers of the queue was rolled back
                 raise

@@ -1,6 +1,7 @@
 """The door to SQLite: the only room that imports apsw."""
 
 from logstore.database.connection import Connection
+from logstore.database.explained import unlike_a_store
 from logstore.database.files import is_there, make_durable
 from logstore.database.opening import (
     VERSION,
@@ -31,4 +32,5 @@ __all__ = [
     "open_file_version",
     "open_reader",
     "open_writer",
+    "unlike_a_store",
 ]

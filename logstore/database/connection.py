@@ -19,7 +19,6 @@ from logstore.errors import (
     LogStoreError,
     OutcomeUnknown,
     StoreDamaged,
-    StoreUnavailable,
 )
 
 Bindings = Sequence[Any] | Mapping[str, Any]
@@ -48,13 +47,21 @@ class Connection:
         self._pid = os.getpid()
         self._execute = raw.execute
         self._slow_commits = 0
+        self._statements_are_ours = True
 
     def rows(self, statement: str, bindings: Bindings = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return all its rows."""
         try:
             return self._execute(statement, bindings).fetchall()
-        except (apsw.Error, UnicodeError) as error:
+        except (apsw.Error, UnicodeError, OverflowError) as error:
             raise self.explain(error) from error
+
+    def asked(self, statement: str, bindings: Bindings) -> list[tuple[Any, ...]]:
+        """Run a statement with words of the user: what is wrong with them is InvalidQuery."""
+        try:
+            return self._execute(statement, bindings).fetchall()
+        except apsw.Error as error:
+            raise explained(error, self.path, self._busy_timeout, ours=False) from error
 
     def one(self, statement: str, bindings: Bindings = ()) -> tuple[Any, ...]:
         """Run a statement that always gives a row, and return that. Raises StoreDamaged."""
@@ -74,21 +81,21 @@ class Connection:
         """Run a statement once for each of the bindings and return the rows of them all."""
         try:
             return self._raw.executemany(statement, bindings).fetchall()
-        except (apsw.Error, UnicodeError) as error:
+        except (apsw.Error, UnicodeError, OverflowError) as error:
             raise self.explain(error) from error
 
     def stream(self, statement: str, bindings: Bindings = ()) -> Iterator[tuple[Any, ...]]:
         """Run a statement now and yield its rows as they are asked for, all of one snapshot."""
         try:
             cursor = self._execute(statement, bindings)
-        except (apsw.Error, UnicodeError) as error:
+        except (apsw.Error, UnicodeError, OverflowError) as error:
             raise self.explain(error) from error
         return self._each_row(cursor)
 
     def _each_row(self, cursor: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         try:
             yield from cursor
-        except (apsw.Error, UnicodeError) as error:
+        except (apsw.Error, UnicodeError, OverflowError) as error:
             raise self.explain(error) from error
 
     def data_version(self) -> int:
@@ -111,7 +118,7 @@ class Connection:
 
         try:
             info = apsw.ext.query_info(self._raw, statement)
-        except (apsw.Error, UnicodeError) as error:
+        except (apsw.Error, UnicodeError, OverflowError) as error:
             raise self.explain(error) from error
         if _COMMENT.sub("", info.query_remaining or "").strip(" \t\r\n;"):
             raise InvalidQuery(f"{self.path}: one statement at a time; leave out what follows the first")
@@ -152,6 +159,7 @@ class Connection:
     def guard(self, seconds: float) -> None:
         """From now on only read, and interrupt whatever still runs after so many seconds."""
         deadline = time.monotonic() + seconds
+        self._statements_are_ours = False
         self._raw.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
         self._raw.limit(apsw.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
         self._raw.set_authorizer(_allowed)
@@ -162,7 +170,7 @@ class Connection:
 
     def explain(self, error: Exception) -> LogStoreError:
         """Turn an error of SQLite into ours: what happened, to which file, what to do next."""
-        return explained(error, self.path, self._busy_timeout)
+        return explained(error, self.path, self._busy_timeout, ours=self._statements_are_ours)
 
     def __enter__(self) -> Self:
         return self
@@ -200,12 +208,6 @@ class Transaction:
             self._raw.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:
             raise self._connection.explain(error) from error
-        if not self._connection.owns_its_files():
-            self._roll_back()
-            raise StoreUnavailable(
-                f"{self._connection.path}: it, or its -wal, was moved, deleted or replaced while open; "
-                "nothing of this call was stored: put the files back, then write again"
-            )
         return self
 
     def __exit__(
@@ -219,7 +221,7 @@ class Transaction:
             self._raw.execute("COMMIT")
         except apsw.Error as failure:
             self._roll_back()
-            if isinstance(failure, apsw.IOError):
+            if not self._is_undone(failure):
                 self._connection.sound = False
                 raise OutcomeUnknown(
                     f"{self._connection.path}: the disk failed in the commit itself ({failure}); "
@@ -232,6 +234,28 @@ class Transaction:
                 f"{self._connection.path}: it, or its -wal, was moved, deleted or replaced in the commit; "
                 "whether the batch was stored shows when it is sent again with its token"
             )
+
+    def _is_undone(self, failure: apsw.Error) -> bool:
+        """Return whether a commit that failed is sure not to come back after a crash."""
+        if not isinstance(failure, apsw.FullError):
+            return not isinstance(failure, apsw.IOError)
+        with contextlib.suppress(apsw.Error):
+            return self._overwrite()
+        return False
+
+    def _overwrite(self) -> bool:
+        """Do away with a commit for which there was no room.
+
+        It may stand whole in the write-ahead log. The next commit is written over its beginning, even where
+        that finds no room for its end; then the log is emptied, or at least synced before that fails.
+        """
+        try:
+            (version,) = self._raw.execute("PRAGMA user_version").fetchall()[0]
+            self._raw.execute(f"PRAGMA user_version = {version}").fetchall()
+        except apsw.FullError:
+            with contextlib.suppress(apsw.FullError):
+                self._raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return True
 
     def _roll_back(self) -> None:
         if self._raw.in_transaction:  # FULL, IOERR and NOMEM may have rolled back already

@@ -20,9 +20,13 @@ from logstore.errors import (
 
 
 def explained(  # noqa: C901, PLR0912  # a table of cases
-    error: Exception, path: Path, busy_timeout: float
+    error: Exception, path: Path, busy_timeout: float, *, ours: bool = True
 ) -> LogStoreError:
-    """Return the error to raise for one of SQLite's; `busy_timeout` is in seconds."""
+    """Return the error to raise for one of SQLite's.
+
+    `busy_timeout` is in seconds. `ours` says that the statement is one of logstore, which fits every store
+    that is whole; else it is the user's.
+    """
     match error:
         case apsw.BusyError() | apsw.LockedError():
             return StoreBusy(
@@ -36,9 +40,17 @@ def explained(  # noqa: C901, PLR0912  # a table of cases
             return NotALogStore(
                 f"{path}: this is not a logstore file; it was left untouched: name another path"
             )
+        case apsw.SQLError() if str(error).startswith(
+            ("fts5:", "unterminated string", "unknown special query")
+        ):
+            return InvalidQuery(f"{path}: {error}")
+        case (
+            UnicodeError() | OverflowError() | apsw.SQLError() | apsw.ConstraintError() | apsw.MismatchError()
+        ) if ours:
+            return unlike_a_store(error, path)
         case UnicodeError():
             return InvalidQuery(f"{path}: some text here is not UTF-8 ({error}); ask for hex(...) of it")
-        case apsw.CorruptError():
+        case apsw.CorruptError() | apsw.FormatError():
             return StoreDamaged(f"{path}: the file is damaged ({error}); restore it from a backup")
         case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
             return _denied(error, path)
@@ -62,6 +74,14 @@ def explained(  # noqa: C901, PLR0912  # a table of cases
             return LogStoreError(f"{path}: {type(error).__name__}: {error}")
 
 
+def unlike_a_store(error: Exception, path: Path) -> StoreDamaged:
+    """Return the error to raise where a row, or a table, is not as logstore makes it."""
+    return StoreDamaged(
+        f"{path}: this is not what a store holds ({error}); see `logstore --db {path} stats --check --full`, "
+        "and restore it from a backup"
+    )
+
+
 def _is_full(path: Path) -> bool:
     try:
         return os.statvfs(path.parent).f_bavail == 0
@@ -71,7 +91,10 @@ def _is_full(path: Path) -> bool:
 
 def _denied(error: Exception, path: Path) -> LogStoreError:
     if isinstance(error, apsw.ReadOnlyError) and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        return ReadOnly(f"{path}: this store was opened for reading only")
+        return ReadOnly(
+            f"{path}: SQLite takes this file for reading only; it was opened so, or its first bytes are "
+            f"damaged: see `logstore --db {path} stats --check`"
+        )
     if os.access(path, os.R_OK):
         why = f"SQLite needs write permission on {path.parent} for its -shm file: get that"
     else:

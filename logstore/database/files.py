@@ -25,14 +25,14 @@ class Watch:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._wal = path.with_name(f"{path.name}-wal")
+        self._path = os.fspath(path)
+        self._wal = f"{self._path}-wal"
         self._known: tuple[int, ...] | None = None
 
     def unchanged(self) -> bool:
         """Return whether the files are those of the first call, which is made when both are open."""
         try:
-            main, wal = self._path.stat(), self._wal.stat()
+            main, wal = os.stat(self._path), os.stat(self._wal)  # noqa: PTH116  # with each commit
         except OSError:
             return self._known is None  # nothing was known yet: then this call has told nothing
         found = (main.st_dev, main.st_ino, wal.st_dev, wal.st_ino)

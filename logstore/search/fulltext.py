@@ -44,7 +44,7 @@ def _complaint(connection: Connection, words: str) -> str | None:
     if words.startswith("*"):  # FTS5 would take it for an order to itself
         return "no word begins with *"
     try:
-        connection.rows(statements.CHECK_WORDS, (words,))
+        connection.asked(statements.CHECK_WORDS, (words,))
     except InvalidQuery as error:
         return str(error).removeprefix(f"{connection.path}: ").removeprefix("fts5: ")
     return None
