@@ -60,6 +60,7 @@ class Intake:
         self._spans = _OpenSpans()
         self._sweep: SweepPass | None = None
         connection.rows(statements.STAGE)
+        connection.rehearse()
 
     def take(self, batch: Batch, received_us: int) -> Taken:
         """Store a batch at one time of receipt, exactly as record by record.

@@ -43,6 +43,7 @@ from logstore.errors import (
     StoreClosed,
     StoreFull,
     StoreMissing,
+    StoreUnavailable,
 )
 from logstore.filters import Filter, Order, StateFilter, substring
 from logstore.identity import escape
@@ -251,9 +252,11 @@ class LogStore:
                 self._checkpoint(truncate=True)
                 continue
             moved += step
-            if step == most:
+            if most == FULL_ROWS:
+                self._checkpoint(truncate=True)  # the next step needs the room again
+            elif step == most:
                 time.sleep(BREATH_S)
-        self._checkpoint(truncate=most == FULL_ROWS)
+        self._checkpoint(truncate=False)
         self._reserve.fill()
         return moved
 
@@ -430,6 +433,7 @@ class LogStore:
                     )
                     for rules in _shipped(chosen):
                         save_set(connection, rules)
+            connection.checkpoint(truncate=True)  # from now on the file is a store even without its -wal
             make_durable(self.path)
         if upgrade and file_version(connection) < VERSION:
             upgrade_file(connection)
@@ -443,9 +447,18 @@ class LogStore:
         self._rules = Rulebook.read(connection)
 
     def _begin_anew(self) -> None:
-        """Open the file again after a commit that only a new connection can sort out."""
+        """Open the file again after a commit that only a new connection can sort out.
+
+        The old one is closed first: in one process, connections to one file share locks and memory.
+        """
         with self._lock:
-            old = self._open()
+            if self._connection is not None:
+                if not self._connection.may_be_replaced():
+                    raise StoreUnavailable(
+                        f"{self.path}: its files were changed while it was open; close everything that this "
+                        "process has open of it, then it can be opened again"
+                    )
+                self._connection.close()
             if not is_there(self.path):  # it must not come into being a second time
                 raise StoreMissing(f"{self.path}: the store was removed while it was open; put it back")
             fresh = open_writer(self.path, busy_timeout=self._busy_timeout, vfs=self._vfs, group=None)
@@ -454,10 +467,8 @@ class LogStore:
                 configure_writer(fresh, self._durability)
                 self._begin(fresh)
             except BaseException:
-                self._connection = old
                 fresh.close()
                 raise
-            old.close()
 
     def _prepare_for_a_full_disk(self) -> None:
         self._reserve.fill()
@@ -483,6 +494,8 @@ class LogStore:
         self._check_process()
         if self._connection is None:
             raise StoreClosed(f"{self.path}: this store was closed; open it again")
+        if not self._connection.sound:
+            self._begin_anew()
         return self._connection
 
     def _now_us(self) -> int:
@@ -501,8 +514,6 @@ class LogStore:
     def _writing(self) -> Connection:
         if self._readonly:
             raise ReadOnly(f"{self.path}: opened with readonly=True; open it without to write")
-        if not self._open().sound:
-            self._begin_anew()
         return self._open()
 
     def _take(

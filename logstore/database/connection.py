@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
+from weakref import WeakSet
 
 import apsw
 
@@ -36,6 +37,8 @@ class Connection:
     Not for several threads at once: the owner holds a lock around it.
     """
 
+    _open: ClassVar[WeakSet["Connection"]] = WeakSet()
+
     def __init__(
         self, raw: apsw.Connection, path: Path, busy_timeout: float, watch: Watch | None = None
     ) -> None:
@@ -45,6 +48,7 @@ class Connection:
         self._raw = raw
         self._busy_timeout = busy_timeout
         self._pid = os.getpid()
+        self._open.add(self)
         self._execute = raw.execute
         self._slow_commits = 0
         self._statements_are_ours = True
@@ -140,8 +144,25 @@ class Connection:
 
     def owns_its_files(self) -> bool:
         """Return whether its files are still those that it opened; if not, it is not sound any more."""
-        self.sound = self.sound and (self._watch is None or self._watch.unchanged())
+        self.sound = self.sound and self._keeps_its_files()
         return self.sound
+
+    def _keeps_its_files(self) -> bool:
+        return self._watch is None or self._watch.unchanged()
+
+    def may_be_replaced(self) -> bool:
+        """Return whether a new connection would see the files as they are now.
+
+        If they were changed, it would share what others of this process still take them for.
+        """
+        return self._keeps_its_files() or all(
+            each is self or each.path != self.path for each in list(self._open)
+        )
+
+    def rehearse(self) -> None:
+        """Have what ends a transaction at hand: where no memory is left, it could not be prepared."""
+        for statement in ("BEGIN", "ROLLBACK"):
+            self.rows(statement)
 
     def checkpoint(self, *, truncate: bool = False) -> None:
         """Copy the write-ahead log into the file, as far as no reader needs it; `truncate` waits for that.
@@ -183,12 +204,17 @@ class Connection:
     def close(self) -> None:
         """Close the connection; closing twice is harmless."""
         if os.getpid() == self._pid:  # a forked child must not touch its parent's file locks
+            self._open.discard(self)
             try:
-                if not self.sound:  # what it would copy into the file at its end may not belong there
+                if not self._may_checkpoint():
                     self._raw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 self._raw.close()
             except apsw.Error as error:
                 raise self.explain(error) from error
+
+    def _may_checkpoint(self) -> bool:
+        """Whether what closing would copy into the file belongs there."""
+        return self.sound or self._watch is None or self._watch.misses_its_wal_alone()
 
 
 class Transaction:
@@ -204,6 +230,7 @@ class Transaction:
         self._raw = raw
 
     def __enter__(self) -> Self:
+        self._roll_back()  # one that could not be before, for want of memory
         try:
             self._raw.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:

@@ -25,19 +25,29 @@ class Watch:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = os.fspath(path)
-        self._wal = f"{self._path}-wal"
+        self._names = tuple(f"{os.fspath(path)}{suffix}" for suffix in ("", "-wal", "-shm"))
         self._known: tuple[int, ...] | None = None
 
     def unchanged(self) -> bool:
-        """Return whether the files are those of the first call, which is made when both are open."""
+        """Return whether the files are those of the first call, which is made when all are open."""
+        main, wal, shm = self._names
         try:
-            main, wal = os.stat(self._path), os.stat(self._wal)  # noqa: PTH116  # with each commit
+            found, of_wal, of_shm = os.stat(main), os.stat(wal), os.stat(shm)  # noqa: PTH116  # with each commit
         except OSError:
             return self._known is None  # nothing was known yet: then this call has told nothing
-        found = (main.st_dev, main.st_ino, wal.st_dev, wal.st_ino)
-        self._known = self._known or found
-        return found == self._known
+        inodes = (found.st_dev, found.st_ino, of_wal.st_ino, of_shm.st_ino)
+        self._known = self._known or inodes
+        return inodes == self._known and found.st_size >= _SMALLEST_DATABASE
+
+    def misses_its_wal_alone(self) -> bool:
+        """Return whether only the -wal is gone, and nobody has begun another: it can still be saved."""
+        main, wal, shm = map(Path, self._names)
+        try:
+            found, of_shm = main.stat(), shm.stat()
+        except OSError:
+            return False
+        there = (found.st_dev, found.st_ino, of_shm.st_ino)
+        return self._known is not None and there == (*self._known[:2], self._known[3]) and not wal.exists()
 
 
 def is_there(path: Path) -> bool:

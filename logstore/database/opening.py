@@ -14,6 +14,7 @@ import apsw
 from logstore.database.connection import Connection
 from logstore.database.explained import explained
 from logstore.database.files import Watch, check_kind, check_place, create_file, is_there
+from logstore.database.reserve import reserve_bytes
 from logstore.errors import (
     NotALogStore,
     ReadOnly,
@@ -31,6 +32,7 @@ Durability = Literal["full", "normal"]
 
 _MINIMUM_SQLITE: Final = (3, 51, 3)
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
+_PAGE_BYTES: Final = 4096
 
 
 def open_writer(path: Path, *, busy_timeout: float, vfs: str | None, group: str | None) -> Connection:
@@ -50,8 +52,12 @@ def open_writer(path: Path, *, busy_timeout: float, vfs: str | None, group: str 
     check_place(path)
     # A look that only reads comes first: closing a writer would checkpoint another program's file.
     with contextlib.suppress(ReadOnly):  # a creation that was cut off: only a writer can roll it back
-        with _connect(path, "ro", busy_timeout, vfs) as connection:
-            _check_new_or_ours(connection)
+        look = _connect(path, "ro", busy_timeout, vfs)
+        try:
+            _check_new_or_ours(look)
+        finally:
+            with contextlib.suppress(StoreUnavailable):  # it asks for a lock in vain, which only some VFS say
+                look.close()
         return _connect(path, "rw", busy_timeout, vfs)
     connection = _connect(path, "rw", busy_timeout, vfs)
     try:
@@ -78,6 +84,7 @@ def configure_writer(connection: Connection, durability: Durability) -> None:
         raise StoreUnavailable(f"{connection.path}: SQLite does not sync as it is told; install apsw anew")
     connection.rows(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
     connection.rows("PRAGMA cache_size = -32000")
+    connection.rows(f"PRAGMA wal_autocheckpoint = {reserve_bytes(connection.path) // _PAGE_BYTES}")
     connection.rows("PRAGMA fullfsync = ON")  # macOS: a plain fsync does not reach the platter
     connection.rows("PRAGMA checkpoint_fullfsync = ON")
     connection.rows("PRAGMA temp_store = MEMORY")

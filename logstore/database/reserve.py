@@ -30,9 +30,8 @@ class Reserve:
     def fill(self) -> None:
         """Take the space, if there is plenty of it and none is held."""
         with contextlib.suppress(OSError):  # without it, a full disk is only found out earlier
-            disk = os.statvfs(self._path.parent)
-            wanted = min(_BYTES, disk.f_blocks * disk.f_frsize // _SHARE)
-            if disk.f_bavail * disk.f_frsize < _PLENTY * wanted:
+            wanted = reserve_bytes(self._path)
+            if free_bytes(self._path) < _PLENTY * wanted:
                 return
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
@@ -49,6 +48,15 @@ class Reserve:
         except OSError:
             return False
         return True
+
+
+def reserve_bytes(path: Path) -> int:
+    """Return how much is to be held on the disk of a file, and how long its write-ahead log may become.
+
+    The two are the same: what lies in the log needs room in the file, before the log can give up its own.
+    """
+    disk = os.statvfs(path.parent)
+    return min(_BYTES, disk.f_blocks * disk.f_frsize // _SHARE)
 
 
 def free_bytes(path: Path) -> int:
