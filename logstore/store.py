@@ -39,6 +39,7 @@ from logstore.errors import (
     InvalidRecord,
     InvalidSetting,
     LogStoreError,
+    OutcomeUnknown,
     ReadOnly,
     StoreClosed,
     StoreFull,
@@ -98,6 +99,7 @@ class LogStore:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._writers: list[BackgroundWriter] = []
+        self._sender, self._sent = str(uuid.uuid4()), 0  # the tokens of `take`
         _check_durability(durability)
         chosen = Settings.chosen(window, max_span, max_open, masks, redact)
         if readonly:
@@ -195,7 +197,14 @@ class LogStore:
                 f"{checkpoint.path}: another process is reading this file into {self.path}; let it finish"
             )
 
-        return self._take(partial(gather, _listed(records)), rules, before=advance)[1]
+        def is_stored() -> bool:
+            found = self.checkpoint(checkpoint.device, checkpoint.inode)
+            return found is not None and (found.offset, found.tail_hash) == (
+                checkpoint.offset,
+                checkpoint.tail_hash,
+            )
+
+        return self._take_for_sure(_listed(records), rules, advance, is_stored)
 
     def log_stream(
         self,
@@ -221,8 +230,9 @@ class LogStore:
                 f"{cursor.name}: another process is reading this into {self.path}; let it finish"
             )
 
-        rules = RuleNames(masks, redact)
-        return self._take(partial(gather, _listed(records)), rules, before=advance)[1]
+        return self._take_for_sure(
+            _listed(records), RuleNames(masks, redact), advance, lambda: self.cursor(cursor.name) == cursor
+        )
 
     def take(
         self, records: Iterable[Record], *, masks: str | None = None, redact: str | None = None
@@ -231,7 +241,15 @@ class LogStore:
 
         `masks` and `redact` name sets of rules for these records; None: the store's own.
         """
-        return self._take(partial(gather, _listed(records)), RuleNames(masks, redact))[1]
+        with self._lock:
+            self._sent += 1
+            token = (self._sender, self._sent)
+        return self._take_for_sure(
+            _listed(records),
+            RuleNames(masks, redact),
+            _token_check(token),
+            lambda: self.last_sequence(self._sender) == token[1],
+        )
 
     def sweep(self, *, now_us: int | None = None) -> int:
         """Move every episode that is due into the archive. Returns how many moved.
@@ -433,7 +451,7 @@ class LogStore:
                     )
                     for rules in _shipped(chosen):
                         save_set(connection, rules)
-            connection.checkpoint(truncate=True)  # from now on the file is a store even without its -wal
+            connection.checkpoint()  # from now on the file is a store even without its -wal
             make_durable(self.path)
         if upgrade and file_version(connection) < VERSION:
             upgrade_file(connection)
@@ -535,6 +553,21 @@ class LogStore:
                 return batch, self._store(batch, before)
             except RulesChanged:
                 self._reread_rules()
+
+    def _take_for_sure(
+        self,
+        records: Sequence[Record],
+        rules: RuleNames,
+        before: Callable[[Connection], bool],
+        is_stored: Callable[[], bool],
+    ) -> Taken:
+        """Store a batch; where the disk failed in the commit, look whether it is stored, or send it again."""
+        try:
+            return self._take(partial(gather, records), rules, before=before)[1]
+        except OutcomeUnknown:
+            if is_stored():
+                return Taken(len(records), 0, 0)
+        return self._take(partial(gather, records), rules, before=before)[1]
 
     def _identities(self, rules: RuleNames) -> Identities:
         try:

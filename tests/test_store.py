@@ -26,7 +26,9 @@ from model import NOW_US, Clock
 
 import logstore
 from logstore import Episode, LogStore, LogStoreError, Record, errors
+from logstore.checkpoint import Checkpoint, Cursor
 from logstore.identity import MAX_MESSAGE_BYTES
+from logstore.intake import Taken
 from logstore.record import TIME_END_US
 from logstore.settings import Settings
 
@@ -1394,6 +1396,48 @@ def test_a_failed_commit_has_its_own_error_and_may_be_sent_again(path: Path) -> 
         assert store.log("a") == 3
     with LogStore(path) as again:
         assert total(again) == 4
+    disk.unregister()
+
+
+class ForgetfulFile(apsw.VFSFile):
+    """A file whose next sync fails once, after or before what it should make durable was done."""
+
+    def xSync(self, flags: int) -> None:  # noqa: N802  # SQLite's name
+        super().xSync(flags)
+        if ForgetfulDisk.failures:
+            ForgetfulDisk.failures -= 1
+            raise apsw.IOError
+
+
+class ForgetfulDisk(apsw.VFS):
+    """A disk that fails in so many syncs to come."""
+
+    failures = 0
+
+    def __init__(self) -> None:
+        super().__init__("forgetful-disk", "")
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> ForgetfulFile:  # noqa: N802
+        return ForgetfulFile("", name, flags)
+
+
+@pytest.mark.parametrize("kind", ["file", "stream", "socket"])
+def test_an_input_is_stored_once_though_the_disk_failed_in_the_commit(path: Path, kind: str) -> None:
+    """Files, streams and sockets look whether the batch is stored, and send it again if not."""
+    disk = ForgetfulDisk()
+    batch = [Record("a"), Record("b"), Record("a")]
+    checkpoint = Checkpoint(1, 2, 3, b"h" * 32, 4, "/var/log/x", "{}")
+    with LogStore(path, vfs="forgetful-disk") as store:
+        ways: dict[str, Callable[[], Taken]] = {
+            "file": lambda: store.log_input(batch, checkpoint, after=None),
+            "stream": lambda: store.log_stream(batch, Cursor("journal", "s=1"), after=None),
+            "socket": lambda: store.take(batch),
+        }
+        ForgetfulDisk.failures = 1
+        assert ways[kind]().records == 3
+        assert ForgetfulDisk.failures == 0
+    with LogStore(path) as again:
+        assert total(again) == 3
     disk.unregister()
 
 
