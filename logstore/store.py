@@ -1,5 +1,6 @@
 """`LogStore`: a deep module with a small face. Each method runs a few statements of sql/."""
 
+import contextlib
 import json
 import os
 import socket
@@ -41,6 +42,7 @@ from logstore.errors import (
     LogStoreError,
     OutcomeUnknown,
     ReadOnly,
+    StoreBusy,
     StoreClosed,
     StoreFull,
     StoreMissing,
@@ -107,7 +109,7 @@ class LogStore:
         else:
             if not is_there(self.path):
                 _shipped(chosen)  # a wrong name is said before a file is made
-            self._connection = open_writer(self.path, busy_timeout=busy_timeout, vfs=vfs, group=group)
+            self._connection = self._open_to_write(group)
         try:
             if not readonly:
                 self._create_or_check(chosen, durability, upgrade=upgrade)
@@ -439,6 +441,7 @@ class LogStore:
 
     def _create_or_check(self, chosen: Settings, durability: Durability, *, upgrade: bool) -> None:
         connection = self._writing()
+        log_was_left = connection.had_a_log
         if file_version(connection) == 0:
             configure_writer(connection, durability)
             with connection.transaction():
@@ -457,6 +460,9 @@ class LogStore:
             upgrade_file(connection)
         check_version(connection)
         configure_writer(connection, durability)
+        if log_was_left:
+            with contextlib.suppress(StoreBusy):
+                connection.settle()
 
     def _begin(self, connection: Connection) -> None:
         """Begin to write by a connection that is set up."""
@@ -479,14 +485,24 @@ class LogStore:
                 self._connection.close()
             if not is_there(self.path):  # it must not come into being a second time
                 raise StoreMissing(f"{self.path}: the store was removed while it was open; put it back")
-            fresh = open_writer(self.path, busy_timeout=self._busy_timeout, vfs=self._vfs, group=None)
+            fresh = self._open_to_write(None)
             try:
                 check_version(fresh)
                 configure_writer(fresh, self._durability)
+                fresh.settle()
                 self._begin(fresh)
             except BaseException:
                 fresh.close()
                 raise
+
+    def _open_to_write(self, group: str | None) -> Connection:
+        opened = partial(open_writer, self.path, busy_timeout=self._busy_timeout, vfs=self._vfs, group=group)
+        try:
+            return opened()
+        except StoreFull:  # SQLite needs some room to begin
+            if not self._reserve.give_up():
+                raise
+            return opened()
 
     def _prepare_for_a_full_disk(self) -> None:
         self._reserve.fill()

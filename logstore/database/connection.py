@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import random
 import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self
@@ -19,6 +21,7 @@ from logstore.errors import (
     InvalidQuery,
     LogStoreError,
     OutcomeUnknown,
+    StoreBusy,
     StoreDamaged,
 )
 
@@ -44,6 +47,7 @@ class Connection:
     ) -> None:
         self.path = path
         self.sound = True  # False: a commit has failed in a way that only a new connection can sort out
+        self.had_a_log = False  # True: a write-ahead log lay there before it was opened
         self._watch = watch
         self._raw = raw
         self._busy_timeout = busy_timeout
@@ -59,6 +63,17 @@ class Connection:
             return self._execute(statement, bindings).fetchall()
         except (apsw.Error, UnicodeError, OverflowError) as error:
             raise self.explain(error) from error
+
+    def patiently(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement for which SQLite does not wait itself: where two would wait for each other."""
+        wait = patience(self._busy_timeout)
+        for attempt in count():
+            try:
+                return self.rows(statement)
+            except StoreBusy:
+                if not wait(attempt):
+                    raise
+        raise AssertionError  # there is no end of attempts
 
     def asked(self, statement: str, bindings: Bindings) -> list[tuple[Any, ...]]:
         """Run a statement with words of the user: what is wrong with them is InvalidQuery."""
@@ -173,6 +188,25 @@ class Connection:
         with contextlib.suppress(apsw.Error):
             self._raw.wal_checkpoint(mode=mode)
 
+    def settle(self) -> None:
+        """Bring what recovery found in the write-ahead log into the file, and begin a new log, durably.
+
+        After a sync that failed it may be in the system's cache alone, which takes it for written: an old log
+        that came back after a power cut would be replayed over the file. Raises StoreBusy where others read
+        or write.
+        """
+        self._raw.set_busy_handler(None)  # whom others keep from it has a living owner to rely on
+        try:
+            self._raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            (version,) = self._raw.execute("PRAGMA user_version").fetchall()[0]
+            self._raw.execute(
+                f"PRAGMA user_version = {version}"
+            ).fetchall()  # syncs the beginning of the new log
+        except apsw.Error as error:
+            raise self.explain(error) from error
+        finally:
+            self._raw.set_busy_handler(patience(self._busy_timeout))
+
     def define(self, name: str, function: Callable[..., Any]) -> None:
         """Make a Python function callable from the SQL of this connection."""
         self._raw.create_scalar_function(name, function, deterministic=True)
@@ -203,7 +237,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection; closing twice is harmless."""
-        if os.getpid() == self._pid:  # a forked child must not touch its parent's file locks
+        if os.getpid() == self._pid and self in self._open:  # a fork must not touch its parent's locks
             self._open.discard(self)
             try:
                 if not self._may_checkpoint():
@@ -286,8 +320,31 @@ class Transaction:
 
     def _roll_back(self) -> None:
         if self._raw.in_transaction:  # FULL, IOERR and NOMEM may have rolled back already
-            with contextlib.suppress(apsw.Error):
+            try:
                 self._raw.execute("ROLLBACK")
+            except apsw.Error:
+                self._raw.release_memory()
+                with contextlib.suppress(apsw.Error):
+                    self._raw.execute("ROLLBACK")
+
+
+def patience(busy_timeout: float) -> Callable[[int], bool]:
+    """Return a busy handler that waits 1 to 5 ms at a time, at random.
+
+    SQLite's own growing waits starve whoever waited longest.
+    """
+    deadline = 0.0
+
+    def wait(attempt: int) -> bool:
+        nonlocal deadline
+        if attempt == 0:
+            deadline = time.monotonic() + busy_timeout
+        elif time.monotonic() >= deadline:
+            return False
+        time.sleep(random.uniform(0.001, 0.005))
+        return True
+
+    return wait
 
 
 def _allowed(action: int, first: str | None, *_: str | None) -> int:

@@ -2,16 +2,13 @@
 
 import contextlib
 import os
-import random
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
 
 import apsw
 
-from logstore.database.connection import Connection
+from logstore.database.connection import Connection, patience
 from logstore.database.explained import explained
 from logstore.database.files import Watch, check_kind, check_place, create_file, is_there
 from logstore.database.reserve import reserve_bytes
@@ -50,6 +47,7 @@ def open_writer(path: Path, *, busy_timeout: float, vfs: str | None, group: str 
         create_file(path, group)
     check_kind(path)
     check_place(path)
+    had_a_log = not _is_at_rest(path)
     # A look that only reads comes first: closing a writer would checkpoint another program's file.
     with contextlib.suppress(ReadOnly):  # a creation that was cut off: only a writer can roll it back
         look = _connect(path, "ro", busy_timeout, vfs)
@@ -58,7 +56,9 @@ def open_writer(path: Path, *, busy_timeout: float, vfs: str | None, group: str 
         finally:
             with contextlib.suppress(StoreUnavailable):  # it asks for a lock in vain, which only some VFS say
                 look.close()
-        return _connect(path, "rw", busy_timeout, vfs)
+        connection = _connect(path, "rw", busy_timeout, vfs)
+        connection.had_a_log = had_a_log
+        return connection
     connection = _connect(path, "rw", busy_timeout, vfs)
     try:
         _check_new_or_ours(connection)
@@ -73,7 +73,7 @@ def configure_writer(connection: Connection, durability: Durability) -> None:
     if connection.rows("PRAGMA page_count") == [(0,)]:
         connection.rows("PRAGMA auto_vacuum = INCREMENTAL")  # only a file without pages takes it
     if connection.rows("PRAGMA journal_mode") != [("wal",)] and (
-        connection.rows("PRAGMA journal_mode = WAL") != [("wal",)]
+        connection.patiently("PRAGMA journal_mode = WAL") != [("wal",)]
     ):
         raise StoreUnavailable(
             f"{connection.path}: no write-ahead log is possible here; use a local filesystem"
@@ -168,7 +168,7 @@ def _connect(path: Path, mode: str, busy_timeout: float, vfs: str | None) -> Con
         raise explained(error, path, busy_timeout) from error
     # Another VFS knows itself what its files are.
     connection = Connection(raw, path, busy_timeout, Watch(path) if vfs is None and mode == "rw" else None)
-    raw.set_busy_handler(_patience(busy_timeout))
+    raw.set_busy_handler(patience(busy_timeout))
     raw.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     raw.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     raw.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
@@ -184,22 +184,6 @@ def _connect(path: Path, mode: str, busy_timeout: float, vfs: str | None) -> Con
         connection.close()
         raise
     return connection
-
-
-def _patience(busy_timeout: float) -> Callable[[int], bool]:
-    """Wait 1 to 5 ms at a time, at random: SQLite's own growing waits starve whoever waited longest."""
-    deadline = 0.0
-
-    def wait(attempt: int) -> bool:
-        nonlocal deadline
-        if attempt == 0:
-            deadline = time.monotonic() + busy_timeout
-        elif time.monotonic() >= deadline:
-            return False
-        time.sleep(random.uniform(0.001, 0.005))
-        return True
-
-    return wait
 
 
 def _check_new_or_ours(connection: Connection) -> None:
