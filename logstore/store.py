@@ -1,9 +1,7 @@
 """`LogStore`: a deep module with a small face. Each method runs a few statements of sql/."""
 
-import contextlib
 import json
 import os
-import socket
 import threading
 import time
 import uuid
@@ -19,19 +17,8 @@ from logstore.batch import Batch, Identities, RulesChanged, gather, gather_one, 
 from logstore.checkpoint import Checkpoint, Cursor
 from logstore.columns import Columns
 from logstore.database import (
-    LOW_BYTES,
-    VERSION,
     Connection,
     Durability,
-    Reserve,
-    check_version,
-    configure_writer,
-    file_version,
-    free_bytes,
-    is_there,
-    make_durable,
-    open_reader,
-    open_writer,
     unlike_a_store,
 )
 from logstore.episodes import read_episodes
@@ -42,13 +29,11 @@ from logstore.errors import (
     LogStoreError,
     OutcomeUnknown,
     ReadOnly,
-    StoreBusy,
     StoreClosed,
     StoreFull,
-    StoreMissing,
-    StoreUnavailable,
 )
 from logstore.filters import Filter, Order, StateFilter, substring
+from logstore.home import Home, rule_settings
 from logstore.identity import escape
 from logstore.intake import Intake, Taken
 from logstore.masks import RuleSet, check_set
@@ -57,7 +42,6 @@ from logstore.record import Episode, Record
 from logstore.rulebook import Rulebook, RuleNames, find_set, read_settings, save_set
 from logstore.settings import NO_RULES, Settings
 from logstore.sweep import BREATH_S, FULL_ROWS, STEP_ROWS, SweepPass
-from logstore.upgrade import upgrade_file
 from logstore.writer import BackgroundWriter
 
 
@@ -92,29 +76,20 @@ class LogStore:
     ) -> None:
         self.path = Path(os.path.realpath(path))
         self._clock_us = clock_us or _wall_clock_us
-        self._busy_timeout = busy_timeout
+        self._home = Home(self.path, busy_timeout=busy_timeout, vfs=vfs, durability=durability)
         self._readonly = readonly
-        self._vfs = vfs
-        self._durability: Durability = durability
         self._auto_sweep = auto_sweep
-        self._reserve = Reserve(self.path)
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._writers: list[BackgroundWriter] = []
         self._sender, self._sent = str(uuid.uuid4()), 0  # the tokens of `take`
-        _check_durability(durability)
+        self._connection: Connection | None = None
         chosen = Settings.chosen(window, max_span, max_open, masks, redact)
-        if readonly:
-            self._connection: Connection | None = open_reader(self.path, busy_timeout=busy_timeout, vfs=vfs)
-        else:
-            if not is_there(self.path):
-                _shipped(chosen)  # a wrong name is said before a file is made
-            self._connection = self._open_to_write(group)
         try:
-            if not readonly:
-                self._create_or_check(chosen, durability, upgrade=upgrade)
-                self._begin(self._connection)
-                self._prepare_for_a_full_disk()
+            if readonly:
+                self._connection = self._home.reader()
+            else:
+                self._begin(self._home.open(chosen, group=group, upgrade=upgrade, clock_us=self._clock_us))
             self._warn_of_ignored(
                 chosen, window=window, max_span=max_span, max_open=max_open, masks=masks, redact=redact
             )
@@ -266,7 +241,7 @@ class LogStore:
             try:
                 step = self._sweep_step(sweep, now_us, most)
             except StoreFull:
-                if not self._reserve.give_up():
+                if not self._home.reserve.give_up():
                     raise
                 sweep, most = SweepPass(window_ms), FULL_ROWS
                 self._checkpoint(truncate=True)
@@ -277,7 +252,7 @@ class LogStore:
             elif step == most:
                 time.sleep(BREATH_S)
         self._checkpoint(truncate=False)
-        self._reserve.fill()
+        self._home.reserve.fill()
         return moved
 
     def _sweep_step(self, sweep: SweepPass, now_us: int | None, most: int) -> int:
@@ -427,7 +402,7 @@ class LogStore:
         """Change the settings stored in the file. Raises InvalidSetting."""
         settings.checked()
         self._check_process()
-        for name, kind in _rule_settings(settings):
+        for name, kind in rule_settings(settings):
             self.use_rules(name, kind)
         with self._lock, self._writing().transaction():
             self._writing().rows(statements.SAVE_SETTINGS, settings)
@@ -435,82 +410,15 @@ class LogStore:
     def reader(self) -> Connection:
         """Return a read-only connection of its own to the same file; the caller closes it."""
         self._open()
-        return open_reader(self.path, busy_timeout=self._busy_timeout, vfs=self._vfs)
+        return self._home.reader()
 
     # -- opening ---------------------------------------------------------------------------------
-
-    def _create_or_check(self, chosen: Settings, durability: Durability, *, upgrade: bool) -> None:
-        connection = self._writing()
-        log_was_left = connection.had_a_log
-        if file_version(connection) == 0:
-            configure_writer(connection, durability)
-            with connection.transaction():
-                if file_version(connection) == 0:  # nobody else was quicker
-                    connection.rows(statements.SCHEMA)
-                    identity = (str(uuid.uuid4()), socket.gethostname(), self._clock_us())
-                    names = ("store_id", "host", "created_us", *chosen._fields)
-                    connection.rows(
-                        statements.BEGIN_STORE, dict(zip(names, (*identity, *chosen), strict=True))
-                    )
-                    for rules in _shipped(chosen):
-                        save_set(connection, rules)
-            connection.checkpoint()  # from now on the file is a store even without its -wal
-            make_durable(self.path)
-        if upgrade and file_version(connection) < VERSION:
-            upgrade_file(connection)
-        check_version(connection)
-        configure_writer(connection, durability)
-        if log_was_left:
-            with contextlib.suppress(StoreBusy):
-                connection.settle()
 
     def _begin(self, connection: Connection) -> None:
         """Begin to write by a connection that is set up."""
         self._connection = connection
         self._intake = Intake(connection, auto_sweep=self._auto_sweep)
         self._rules = Rulebook.read(connection)
-
-    def _begin_anew(self) -> None:
-        """Open the file again after a commit that only a new connection can sort out.
-
-        The old one is closed first: in one process, connections to one file share locks and memory.
-        """
-        with self._lock:
-            if self._connection is not None:
-                if not self._connection.may_be_replaced():
-                    raise StoreUnavailable(
-                        f"{self.path}: its files were changed while it was open; close everything that this "
-                        "process has open of it, then it can be opened again"
-                    )
-                self._connection.close()
-            if not is_there(self.path):  # it must not come into being a second time
-                raise StoreMissing(f"{self.path}: the store was removed while it was open; put it back")
-            fresh = self._open_to_write(None)
-            try:
-                check_version(fresh)
-                configure_writer(fresh, self._durability)
-                fresh.settle()
-                self._begin(fresh)
-            except BaseException:
-                fresh.close()
-                raise
-
-    def _open_to_write(self, group: str | None) -> Connection:
-        opened = partial(open_writer, self.path, busy_timeout=self._busy_timeout, vfs=self._vfs, group=group)
-        try:
-            return opened()
-        except StoreFull:  # SQLite needs some room to begin
-            if not self._reserve.give_up():
-                raise
-            return opened()
-
-    def _prepare_for_a_full_disk(self) -> None:
-        self._reserve.fill()
-        if (free := free_bytes(self.path)) < LOW_BYTES:
-            warnings.warn(
-                f"{self.path}: its disk is nearly full, {free // 1024:,} KiB are free; free some space",
-                stacklevel=4,
-            )
 
     def _warn_of_ignored(self, chosen: Settings, **given: Any) -> None:
         stored = self.settings
@@ -529,7 +437,8 @@ class LogStore:
         if self._connection is None:
             raise StoreClosed(f"{self.path}: this store was closed; open it again")
         if not self._connection.sound:
-            self._begin_anew()
+            with self._lock:
+                self._begin(self._home.open_again(self._connection))
         return self._connection
 
     def _now_us(self) -> int:
@@ -620,10 +529,6 @@ def _listed(records: Iterable[Record]) -> Sequence[Record]:
     return records if isinstance(records, list | tuple | Columns) else list(records)
 
 
-def _rule_settings(settings: Settings) -> tuple[tuple[str, RuleKind], ...]:
-    return ((settings.masks, "masks"), (settings.redact, "redact"))
-
-
 def _token_check(token: tuple[str, int]) -> Callable[[Connection], bool]:
     match token:
         case (str(writer), int(sequence)) if (
@@ -633,16 +538,6 @@ def _token_check(token: tuple[str, int]) -> Callable[[Connection], bool]:
         case _:
             raise InvalidRecord(f"a token is (writer, sequence) with sequences from 1, not {token!r}")
     return lambda connection: connection.changed(statements.ACCEPT_TOKEN, token) == 1
-
-
-def _shipped(settings: Settings) -> list[RuleSet]:
-    """Return the sets that a new store begins with. Raises InvalidSetting."""
-    return [find_set(name, kind, {}) for name, kind in _rule_settings(settings) if name != NO_RULES]
-
-
-def _check_durability(durability: str) -> None:
-    if durability not in ("full", "normal"):
-        raise InvalidSetting(f"durability is 'full' or 'normal', not {durability!r}")
 
 
 def _wall_clock_us() -> int:

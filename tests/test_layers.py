@@ -17,6 +17,7 @@ LAYERS = (
     {"identity", "fold", "columns", "database", "backlog", "checkpoint", "masks", "numbers"},
     {"batch", "filters", "sweep", "upgrade", "writer"},
     {"episodes", "intake", "rulebook"},
+    {"home"},
     {"store"},
     {"handler", "sweeper", "sources", "search", "fleet"},
     {"keeping"},  # a snapshot knows what search knows

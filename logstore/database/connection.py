@@ -188,14 +188,15 @@ class Connection:
         with contextlib.suppress(apsw.Error):
             self._raw.wal_checkpoint(mode=mode)
 
-    def settle(self) -> None:
+    def settle(self, *, patient: bool) -> None:
         """Bring what recovery found in the write-ahead log into the file, and begin a new log, durably.
 
         After a sync that failed it may be in the system's cache alone, which takes it for written: an old log
         that came back after a power cut would be replayed over the file. Raises StoreBusy where others read
-        or write.
+        or write, at once unless it is `patient`.
         """
-        self._raw.set_busy_handler(None)  # whom others keep from it has a living owner to rely on
+        if not patient:
+            self._raw.set_busy_handler(None)
         try:
             self._raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             (version,) = self._raw.execute("PRAGMA user_version").fetchall()[0]

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from logstore.errors import InvalidSetting, NotALogStore, StoreUnavailable
+from logstore.errors import InvalidSetting, NotALogStore, StoreDamaged, StoreUnavailable
 
 _SMALLEST_DATABASE: Final = 512
 _MOUNTS: Final = Path("/proc/self/mountinfo")
@@ -66,10 +66,19 @@ def is_there(path: Path) -> bool:
 
 
 def check_kind(path: Path) -> None:
-    """Raise NotALogStore for what SQLite would wait for, or overwrite: it takes one byte for none."""
+    """Raise NotALogStore for what SQLite would wait for, or overwrite: it takes one byte for none.
+
+    Raises StoreDamaged for a file that was emptied.
+    """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise NotALogStore(f"{path}: this is not a regular file; name another path")
+    wal = path.with_name(f"{path.name}-wal")
+    if found.st_size == 0 and wal.exists() and wal.stat().st_size > 0:  # SQLite would throw it away
+        raise StoreDamaged(
+            f"{path}: the file was emptied, and {wal.name} still has what was written last; both were left "
+            "untouched: restore a backup"
+        )
     if 0 < found.st_size < _SMALLEST_DATABASE:
         raise NotALogStore(f"{path}: this is not a logstore file; it was left untouched: name another path")
 
