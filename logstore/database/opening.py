@@ -82,12 +82,16 @@ def configure_writer(connection: Connection, durability: Durability) -> None:
     connection.rows(f"PRAGMA synchronous = {wanted}")
     if connection.rows("PRAGMA synchronous") != [(wanted,)]:  # it is said for each connection, and not stored
         raise StoreUnavailable(f"{connection.path}: SQLite does not sync as it is told; install apsw anew")
-    connection.rows(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
-    connection.rows("PRAGMA cache_size = -32000")
-    connection.rows(f"PRAGMA wal_autocheckpoint = {reserve_bytes(connection.path) // _PAGE_BYTES}")
-    connection.rows("PRAGMA fullfsync = ON")  # macOS: a plain fsync does not reach the platter
-    connection.rows("PRAGMA checkpoint_fullfsync = ON")
-    connection.rows("PRAGMA temp_store = MEMORY")
+    pages = reserve_bytes(connection.path) // _PAGE_BYTES
+    for setting in (
+        f"journal_size_limit = {_WAL_LIMIT_BYTES}",  # a log that grew once, for a long reader, shrinks again
+        f"wal_autocheckpoint = {pages}",  # on every writer: the log stays short by itself
+        "cache_size = -32000",  # KiB: the queue with its indexes
+        "temp_store = MEMORY",  # a batch's new contents are laid out there
+        "fullfsync = ON",  # macOS: a plain fsync does not reach the platter
+        "checkpoint_fullfsync = ON",
+    ):
+        connection.rows(f"PRAGMA {setting}")
     connection.owns_its_files()  # from now on
 
 
@@ -168,17 +172,21 @@ def _connect(path: Path, mode: str, busy_timeout: float, vfs: str | None) -> Con
         raise explained(error, path, busy_timeout) from error
     # Another VFS knows itself what its files are.
     connection = Connection(raw, path, busy_timeout, Watch(path) if vfs is None and mode == "rw" else None)
-    raw.set_busy_handler(patience(busy_timeout))
-    raw.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    raw.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    raw.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
-    raw.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+    raw.set_busy_handler(patience(busy_timeout))  # before the first statement, which may have to recover
+    for option, value in (
+        (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),  # no statement writes to the schema, or to FTS5's own tables
+        (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),  # a file of somebody else's runs no functions here
+        (apsw.SQLITE_DBCONFIG_DQS_DML, 0),  # "text" in double quotes is a name, so a slip is an error
+        (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
+    ):
+        raw.config(option, value)
     try:
-        connection.rows("PRAGMA cell_size_check = ON")
-        connection.rows(
-            "PRAGMA mmap_size = 0"
-        )  # an I/O error on a mapped page would be a signal, not an error
-        connection.rows("PRAGMA recursive_triggers = ON")  # else REPLACE would not fire the delete triggers
+        for setting in (
+            "cell_size_check = ON",  # a damaged page is found when it is read
+            "mmap_size = 0",  # an I/O error on a mapped page would be a signal, not an error
+            "recursive_triggers = ON",  # else REPLACE would not fire the delete triggers
+        ):
+            connection.rows(f"PRAGMA {setting}")
         connection.rows("PRAGMA schema_version")  # reads the header: says now what is wrong with the file
     except BaseException:
         connection.close()
