@@ -83,11 +83,11 @@ def read_settings(connection: Connection) -> Settings:
     return Settings(*row)
 
 
-def find_set(name: str, kind: str, sets: Mapping[str, RuleSet]) -> RuleSet:
+def find_set(name: str, kind: str, sets: Mapping[str, RuleSet], path: Path | None = None) -> RuleSet:
     """Return a set of this name and kind, of a store's own or a shipped one. Raises InvalidSetting."""
     found = sets.get(name) or preset(name)
     if found is None or found.kind != kind:
-        raise no_such_set(name, kind, sets)
+        raise no_such_set(name, kind, sets, path)
     return found
 
 

@@ -374,7 +374,7 @@ class LogStore:
         self._check_process()
         with self._lock, self._writing().transaction():
             sets = self.rule_sets()
-            rules = find_set(name, kind, sets)
+            rules = find_set(name, kind, sets, self.path)
             if name not in sets:
                 save_set(self._writing(), rules)
         return name not in sets

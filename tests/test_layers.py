@@ -85,5 +85,6 @@ def test_a_wrong_import_is_found(home: str, line: str) -> None:
 
 
 def test_no_test_and_no_script_opens_a_second_sqlite() -> None:
-    files = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("scripts/**/*.py")]
+    """But for the one that shows what it does to a store."""
+    files = {*ROOT.glob("tests/**/*.py"), *ROOT.glob("scripts/**/*.py")} - {ROOT / "tests/faults/locks.py"}
     assert not [file for file in files if "sqlite3" in imports(file.read_text(encoding="utf-8"))]
