@@ -45,6 +45,7 @@ class Home:
         self._busy_timeout = busy_timeout
         self._vfs = vfs
         self._durability = durability
+        self._was_full = False  # when it was opened last, and the reserve had to be given up for that
 
     def reader(self) -> Connection:
         """Open the file for reading only; the caller closes it."""
@@ -69,7 +70,7 @@ class Home:
         except BaseException:
             connection.close()
             raise
-        self.reserve.fill()
+        self.reserve.fill(with_the_last=self._was_full)
         if (free := free_bytes(self._path)) < LOW_BYTES:
             warnings.warn(
                 f"{self._path}: its disk is nearly full, {free // 1024:,} KiB are free; free some space",
@@ -97,14 +98,17 @@ class Home:
         except BaseException:
             fresh.close()
             raise
+        self.reserve.fill(with_the_last=self._was_full)
         return fresh
 
     def _writer(self, group: str | None) -> Connection:
+        self._was_full = False
         try:
             return open_writer(self._path, busy_timeout=self._busy_timeout, vfs=self._vfs, group=group)
         except StoreFull:  # SQLite needs some room to begin
             if not self.reserve.give_up():
                 raise
+            self._was_full = True
             return open_writer(self._path, busy_timeout=self._busy_timeout, vfs=self._vfs, group=group)
 
     def _set_up(self, connection: Connection) -> None:

@@ -17,7 +17,7 @@ SECTIONS = {
         "ingest, peak memory, 4,000 to 2,000 lines",
         "ingest --masks cluster, counters rise, to --masks none",
     ],
-    "size": ["size, Pacemaker log of 3,000 lines, to its text"],
+    "size": ["size, captured Pacemaker log, to its text"],
     "log": [
         "log(), durable, p50, to an UPSERT",
         "log_many, 100 distinct, batches",
