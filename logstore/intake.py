@@ -40,7 +40,6 @@ class State(NamedTuple):
     max_span_ms: int
     max_open: int
     generation: int
-    newest_us: int
 
 
 class Intake:
@@ -56,6 +55,7 @@ class Intake:
         self._data_version = -1
         self._state: State | None = None
         self._receipt = 0
+        self._newest_us = 0  # the newest time of receipt in the queue, known as long as the state is
         self._contents = self._episodes = 0
         self._spans = _OpenSpans()
         self._sweep: SweepPass | None = None
@@ -151,13 +151,13 @@ class Intake:
 
     def _current_state(self, received_us: int) -> State:
         """Return the rules and counters, and know the last order number at this time of receipt."""
-        if self._state is None or received_us < self._state.newest_us:
-            row = self._connection.one(statements.READ_STATE, (received_us,))
-            self._receipt = row[-1] or 0
-            state = State(*row[:-1])
-            self._state = state._replace(newest_us=max(state.newest_us or 0, received_us))
-        elif received_us > self._state.newest_us:
-            self._state = self._state._replace(newest_us=received_us)
+        if self._state is None or received_us < self._newest_us:
+            *state, newest_us, receipt = self._connection.one(statements.READ_STATE, (received_us,))
+            self._receipt = receipt or 0
+            self._newest_us = max(newest_us or 0, received_us)
+            self._state = State(*state)
+        elif received_us > self._newest_us:
+            self._newest_us = received_us
             self._receipt = 0
         return self._state
 

@@ -470,7 +470,6 @@ class LogStore:
 
         Identifying takes no lock, so it is done again if the rules were changed meanwhile.
         """
-        self._check_process()
         self._writing()
         while True:
             batch = identify(self._identities(rules))

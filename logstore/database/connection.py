@@ -54,7 +54,7 @@ class Connection:
         self._pid = os.getpid()
         self._open.add(self)
         self._execute = raw.execute
-        self._slow_commits = 0
+        self.slow_commits = 0
         self._statements_are_ours = True
 
     def rows(self, statement: str, bindings: Bindings = ()) -> list[tuple[Any, ...]]:
@@ -149,8 +149,8 @@ class Connection:
 
     def note_commit(self, seconds: float) -> None:
         """Know how long a commit took, and warn if one after the other shows that the disk is slow."""
-        self._slow_commits = self._slow_commits + 1 if seconds > _SLOW_COMMIT_S else 0
-        if self._slow_commits == _SLOW_COMMITS:
+        self.slow_commits = self.slow_commits + 1 if seconds > _SLOW_COMMIT_S else 0
+        if self.slow_commits == _SLOW_COMMITS:
             warnings.warn(
                 f"{self.path}: this disk is slow, each of the last {_SLOW_COMMITS} commits took over "
                 f"{_SLOW_COMMIT_S * 1000:g} ms; move the store to a local disk, or write in larger batches",
@@ -290,7 +290,8 @@ class Transaction:
                     "whether the batch was stored shows when it is sent again with its token"
                 ) from failure
             raise self._connection.explain(failure) from failure
-        self._connection.note_commit(time.monotonic() - start)
+        if (seconds := time.monotonic() - start) > _SLOW_COMMIT_S or self._connection.slow_commits:
+            self._connection.note_commit(seconds)
         if not self._connection.owns_its_files():
             raise OutcomeUnknown(
                 f"{self._connection.path}: it, or its -wal, was moved, deleted or replaced in the commit; "
