@@ -3,8 +3,8 @@
 import contextlib
 import socket
 import uuid
-import warnings
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from logstore import statements
@@ -22,6 +22,8 @@ from logstore.database import (
     make_durable,
     open_reader,
     open_writer,
+    patience,
+    tell,
 )
 from logstore.errors import InvalidSetting, StoreBusy, StoreFull, StoreMissing, StoreUnavailable
 from logstore.masks import RuleSet
@@ -66,16 +68,13 @@ class Home:
             self._set_up(connection)
             if connection.had_a_log:
                 with contextlib.suppress(StoreBusy):  # who writes now has settled it
-                    connection.settle(patient=False)
+                    connection.settle()
         except BaseException:
             connection.close()
             raise
         self.reserve.fill(with_the_last=self._was_full)
         if (free := free_bytes(self._path)) < LOW_BYTES:
-            warnings.warn(
-                f"{self._path}: its disk is nearly full, {free // 1024:,} KiB are free; free some space",
-                stacklevel=4,
-            )
+            tell(f"{self._path}: its disk is nearly full, {free // 1024:,} KiB are free; free some space")
         return connection
 
     def open_again(self, old: Connection) -> Connection:
@@ -94,12 +93,28 @@ class Home:
         fresh = self._writer(None)
         try:
             self._set_up(fresh)
-            fresh.settle(patient=True)
+            self._settle(fresh)
         except BaseException:
             fresh.close()
             raise
         self.reserve.fill(with_the_last=self._was_full)
         return fresh
+
+    def _settle(self, connection: Connection) -> None:
+        """Settle what the log holds, waiting for readers between the attempts, and keeping nobody waiting."""
+        wait = patience(self._busy_timeout)
+        for attempt in count():
+            try:
+                connection.settle()
+            except StoreBusy as error:
+                if not wait(attempt):
+                    raise StoreBusy(
+                        f"{self._path}: after a commit that failed, a reader, or an episodes() that "
+                        f"was not read to its end, has kept the log for {self._busy_timeout:g} s; end that, "
+                        "then write again"
+                    ) from error
+            else:
+                return
 
     def _writer(self, group: str | None) -> Connection:
         self._was_full = False

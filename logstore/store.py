@@ -416,9 +416,12 @@ class LogStore:
 
     def _begin(self, connection: Connection) -> None:
         """Begin to write by a connection that is set up."""
-        self._connection = connection
-        self._intake = Intake(connection, auto_sweep=self._auto_sweep)
-        self._rules = Rulebook.read(connection)
+        try:
+            intake, rules = Intake(connection, auto_sweep=self._auto_sweep), Rulebook.read(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._intake, self._rules = connection, intake, rules
 
     def _warn_of_ignored(self, chosen: Settings, **given: Any) -> None:
         stored = self.settings
@@ -438,7 +441,8 @@ class LogStore:
             raise StoreClosed(f"{self.path}: this store was closed; open it again")
         if not self._connection.sound:
             with self._lock:
-                self._begin(self._home.open_again(self._connection))
+                if not self._connection.sound:  # no other thread was quicker
+                    self._begin(self._home.open_again(self._connection))
         return self._connection
 
     def _now_us(self) -> int:

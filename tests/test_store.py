@@ -28,7 +28,7 @@ import logstore
 from logstore import Episode, LogStore, LogStoreError, Record, errors
 from logstore.checkpoint import Checkpoint, Cursor
 from logstore.identity import MAX_MESSAGE_BYTES
-from logstore.intake import Taken
+from logstore.intake import Intake, Taken
 from logstore.record import TIME_END_US
 from logstore.settings import Settings
 
@@ -1419,6 +1419,58 @@ class ForgetfulDisk(apsw.VFS):
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> ForgetfulFile:  # noqa: N802
         return ForgetfulFile("", name, flags)
+
+
+def test_an_error_while_it_is_opened_anew_leaves_it_usable(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a commit that failed, a second failure is said, and the next call tries again."""
+    with LogStore(path) as store:
+        store.log("a")
+        assert store._connection is not None
+        store._connection.sound = False
+        with monkeypatch.context() as patch:
+            patch.setattr(Intake, "__init__", raising(errors.StoreUnavailable("not now")))
+            for _ in range(2):
+                with pytest.raises(LogStoreError):
+                    store.log("a")
+        assert store.log("a") == 2
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_a_store_that_was_moved_away_from_its_log_is_not_made_anew(path: Path) -> None:
+    """What was acknowledged last is in the -wal: nothing is made beside it, and the way back is said."""
+    with LogStore(path) as store:
+        store.log("a")
+        moved = path.rename(path.with_name("moved"))
+        with pytest.raises(errors.StoreMissing, match="put it back"):
+            LogStore(path)
+        assert not path.exists()
+        moved.rename(path)
+        assert store.log("a") == 2
+
+
+def test_an_empty_reserve_is_filled(path: Path) -> None:
+    """What a crash in the first moment leaves is no reserve."""
+    LogStore(path).close()
+    reserve = path.with_name("log.db-reserve")
+    reserve.write_bytes(b"")
+    LogStore(path).close()
+    assert reserve.stat().st_size > 0
+
+
+def test_a_warning_that_is_an_error_takes_back_no_commit(
+    store: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests turn warnings into errors; the record is stored, and the call says so."""
+    monkeypatch.setattr("logstore.database.connection._SLOW_COMMIT_S", -1)
+    assert [store.log("a") for _ in range(9)] == list(range(1, 10))
 
 
 @pytest.mark.parametrize("kind", ["file", "stream", "socket"])

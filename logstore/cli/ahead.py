@@ -1,5 +1,6 @@
 """Reading ahead: a child process reads and parses a large file while this one stores."""
 
+import contextlib
 import os
 import pickle
 import signal
@@ -42,8 +43,9 @@ class Ahead:
         """End the child and the reading."""
         child, self._child = self._child, 0
         if child:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
         self._reading.close()
 
     def _started(self) -> BinaryIO:

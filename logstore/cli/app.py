@@ -3,6 +3,7 @@
 import gc
 import io
 import os
+import signal
 import sys
 import warnings
 from typing import Annotated, NamedTuple, NoReturn
@@ -80,6 +81,7 @@ def main() -> None:
     """Run the command line. Exit codes: 2 usage or input, 5 busy; 1, 3 and 4 are the commands' own."""
     _open_closed_streams()
     _print_anything()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # left ignored, no child could be waited for
     warnings.showwarning = _warn  # type: ignore[assignment]  # it is called with more than it needs
     try:
         try:

@@ -1,6 +1,6 @@
 """The door to SQLite: the only room that imports apsw."""
 
-from logstore.database.connection import Connection
+from logstore.database.connection import Connection, patience, tell
 from logstore.database.explained import unlike_a_store
 from logstore.database.files import is_there, make_durable
 from logstore.database.opening import (
@@ -32,5 +32,7 @@ __all__ = [
     "open_file_version",
     "open_reader",
     "open_writer",
+    "patience",
+    "tell",
     "unlike_a_store",
 ]

@@ -119,7 +119,10 @@ class Connection:
 
     def data_version(self) -> int:
         """Return a number that changes with every commit, whoever made it."""
-        return self._raw.data_version("main")
+        try:
+            return self._raw.data_version("main")
+        except apsw.Error as error:
+            raise self.explain(error) from error
 
     def hold_snapshot(self) -> None:
         """Let everything that is read from now on be of one moment."""
@@ -151,10 +154,9 @@ class Connection:
         """Know how long a commit took, and warn if one after the other shows that the disk is slow."""
         self.slow_commits = self.slow_commits + 1 if seconds > _SLOW_COMMIT_S else 0
         if self.slow_commits == _SLOW_COMMITS:
-            warnings.warn(
+            tell(
                 f"{self.path}: this disk is slow, each of the last {_SLOW_COMMITS} commits took over "
-                f"{_SLOW_COMMIT_S * 1000:g} ms; move the store to a local disk, or write in larger batches",
-                stacklevel=2,
+                f"{_SLOW_COMMIT_S * 1000:g} ms; move the store to a local disk, or write in larger batches"
             )
 
     def owns_its_files(self) -> bool:
@@ -180,33 +182,42 @@ class Connection:
             self.rows(statement)
 
     def checkpoint(self, *, truncate: bool = False) -> None:
-        """Copy the write-ahead log into the file, as far as no reader needs it; `truncate` waits for that.
+        """Copy the write-ahead log into the file, as far as no reader needs it; `truncate` empties it then.
 
-        What could not be copied is copied later: nothing is lost by an error here.
+        What could not be copied is copied later: nothing is lost by an error here, and nobody is waited for.
         """
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
-        with contextlib.suppress(apsw.Error):
+        with self._impatient(), contextlib.suppress(apsw.Error):
             self._raw.wal_checkpoint(mode=mode)
 
-    def settle(self, *, patient: bool) -> None:
+    @contextlib.contextmanager
+    def _impatient(self) -> Iterator[None]:
+        """Let SQLite wait for nobody: who waits here holds the write lock."""
+        self._raw.set_busy_handler(None)
+        try:
+            yield
+        finally:
+            self._raw.set_busy_handler(patience(self._busy_timeout))
+
+    def settle(self) -> None:
         """Bring what recovery found in the write-ahead log into the file, and begin a new log, durably.
 
         After a sync that failed it may be in the system's cache alone, which takes it for written: an old log
-        that came back after a power cut would be replayed over the file. Raises StoreBusy where others read
-        or write, at once unless it is `patient`.
+        that came back after a power cut would be replayed over the file. Raises StoreBusy, at once, where
+        others read or write.
         """
-        if not patient:
-            self._raw.set_busy_handler(None)
         try:
-            self._raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            (version,) = self._raw.execute("PRAGMA user_version").fetchall()[0]
-            self._raw.execute(
-                f"PRAGMA user_version = {version}"
-            ).fetchall()  # syncs the beginning of the new log
+            with self._impatient():
+                self._raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                self._raw.execute("BEGIN IMMEDIATE").fetchall()
+                (version,) = self._raw.execute("PRAGMA user_version").fetchall()[0]
+                self._raw.execute(f"PRAGMA user_version = {version}").fetchall()
+                self._raw.execute("COMMIT").fetchall()  # syncs the beginning of the new log
         except apsw.Error as error:
             raise self.explain(error) from error
         finally:
-            self._raw.set_busy_handler(patience(self._busy_timeout))
+            if self._raw.in_transaction:
+                self._raw.execute("ROLLBACK")
 
     def define(self, name: str, function: Callable[..., Any]) -> None:
         """Make a Python function callable from the SQL of this connection."""
@@ -328,6 +339,12 @@ class Transaction:
                 self._raw.release_memory()
                 with contextlib.suppress(apsw.Error):
                     self._raw.execute("ROLLBACK")
+
+
+def tell(message: str) -> None:
+    """Warn, and raise nothing, even where warnings are errors: what was stored stays stored."""
+    with contextlib.suppress(Warning):
+        warnings.warn(message, stacklevel=3)
 
 
 def patience(busy_timeout: float) -> Callable[[int], bool]:

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from logstore.errors import InvalidSetting, NotALogStore, StoreDamaged, StoreUnavailable
+from logstore.errors import InvalidSetting, NotALogStore, StoreDamaged, StoreMissing, StoreUnavailable
 
 _SMALLEST_DATABASE: Final = 512
 _MOUNTS: Final = Path("/proc/self/mountinfo")
@@ -77,10 +77,20 @@ def check_kind(path: Path) -> None:
     if found.st_size == 0 and wal.exists() and wal.stat().st_size > 0:  # SQLite would throw it away
         raise StoreDamaged(
             f"{path}: the file was emptied, and {wal.name} still has what was written last; both were left "
-            "untouched: restore a backup"
+            "untouched: put the file back if it was moved, or restore a backup"
         )
     if 0 < found.st_size < _SMALLEST_DATABASE:
         raise NotALogStore(f"{path}: this is not a logstore file; it was left untouched: name another path")
+
+
+def check_no_log(path: Path) -> None:
+    """Raise StoreMissing where a file was, whose write-ahead log still holds what was written last."""
+    wal = path.with_name(f"{path.name}-wal")
+    if wal.exists() and wal.stat().st_size > 0:
+        raise StoreMissing(
+            f"{path}: it was moved or deleted, and {wal.name} still has what was written last: put it back, "
+            f"or move {wal.name} away to begin a new store"
+        )
 
 
 def check_place(path: Path) -> None:

@@ -10,7 +10,7 @@ import apsw
 
 from logstore.database.connection import Connection, patience
 from logstore.database.explained import explained
-from logstore.database.files import Watch, check_kind, check_place, create_file, is_there
+from logstore.database.files import Watch, check_kind, check_no_log, check_place, create_file, is_there
 from logstore.database.reserve import reserve_bytes
 from logstore.errors import (
     NotALogStore,
@@ -44,6 +44,7 @@ def open_writer(path: Path, *, busy_timeout: float, vfs: str | None, group: str 
             "install apsw 3.51.3 or newer"
         )
     if not is_there(path):
+        check_no_log(path)
         create_file(path, group)
     check_kind(path)
     check_place(path)

@@ -30,12 +30,14 @@ class Reserve:
     def fill(self, *, with_the_last: bool = False) -> None:
         """Take the space, if none is held: where there is plenty of it, or what is left `with_the_last`."""
         with contextlib.suppress(OSError):  # without it, a full disk is only found out earlier
+            if self.bytes:
+                return
             wanted, free = reserve_bytes(self._path), free_bytes(self._path)
             if with_the_last:
                 wanted = min(wanted, free)
             elif free < _PLENTY * wanted:
                 return
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, wanted)
             except OSError:

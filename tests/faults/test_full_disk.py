@@ -1,7 +1,9 @@
 """A full disk: each write is a typed error, nothing is lost or doubled, all goes on when there is space."""
 
+import contextlib
 import resource
 import signal
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -123,6 +125,23 @@ def test_a_sweep_works_with_no_byte_free(disk: Path) -> None:
         assert list(store.episodes(state="open")) == []
         assert records_of(store) == held
         client.check()
+
+
+def test_a_sweep_with_no_byte_free_waits_for_no_reader(disk: Path) -> None:
+    """With a reader that pins the log it moves what fits, or says that there is no room; it does not hang."""
+    clock = Clock(NOW_US)
+    with LogStore(disk / "log.db", clock_us=clock, auto_sweep=False, busy_timeout=60) as store:
+        store.log_many(Record(f"m{number}", source="queue") for number in range(500))
+        held = records_of(store)
+        with contextlib.closing(store.reader()) as reader:
+            reader.hold_snapshot()
+            fill(disk)
+            clock.now_us += T_US + 1_000_000
+            begun = time.monotonic()
+            with contextlib.suppress(errors.StoreFull):
+                store.sweep()
+            assert time.monotonic() - begun < 30
+        assert records_of(store) == held
 
 
 def test_a_store_is_closed_and_opened_on_a_full_disk(disk: Path) -> None:
